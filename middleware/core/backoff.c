@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The interval between attempts (core/backoff.h). No jitter: attempts of one
+ * link are few, and a run must replay.
+ */
+#include "core/backoff.h"
+
+/* Doubles up to `max`, without overflow. */
+static int64_t doubled(int64_t interval, int64_t max)
+{
+    return interval > max / 2 ? max : interval * 2;
+}
+
+void a3mi_backoff_init(struct a3mi_backoff *backoff, int64_t min_ns, int64_t max_ns, uint32_t limit)
+{
+    *backoff = (struct a3mi_backoff){.min_ns = min_ns, .max_ns = max_ns, .limit = limit};
+    a3mi_backoff_reset(backoff);
+}
+
+void a3mi_backoff_reset(struct a3mi_backoff *backoff)
+{
+    backoff->attempts = 0;
+    backoff->interval_ns = backoff->min_ns;
+}
+
+int64_t a3mi_backoff_attempt(struct a3mi_backoff *backoff)
+{
+    int64_t interval = backoff->interval_ns;
+
+    if (backoff->attempts < UINT32_MAX) {
+        backoff->attempts++;
+    }
+    /* A maximum below the minimum is none: the two options are set one by one. */
+    if (interval < backoff->max_ns) {
+        backoff->interval_ns = doubled(interval, backoff->max_ns);
+    }
+    return interval;
+}
+
+bool a3mi_backoff_exhausted(const struct a3mi_backoff *backoff)
+{
+    return backoff->limit != 0 && backoff->attempts >= backoff->limit;
+}

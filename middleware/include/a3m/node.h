@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A node: an instance of the middleware, with an id, an address and one reader
+ * thread. Applications make sockets on it (a3m/socket.h).
+ *
+ * Every function is thread-safe and does not block, unless it says otherwise.
+ * The errors of all functions that take a handle: A3M_EHANDLE, A3M_EFORKED;
+ * they are not repeated below.
+ */
+#ifndef A3M_NODE_H
+#define A3M_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <a3m/errors.h>
+#include <a3m/handles.h>
+#include <a3m/time.h>
+#include <a3m/version.h>
+
+A3M_BEGIN_DECLS
+
+/* Longest node id and longest tag, in bytes of UTF-8; neither may contain '/'. */
+#define A3M_NAME_MAX 255
+
+/*
+ * How a node is made. Zero it, set `size`, set what matters; a member left 0
+ * has its default. Members that a later version adds come after these.
+ */
+typedef struct a3m_node_config {
+    size_t size; /* sizeof(a3m_node_config) */
+
+    uint64_t outbox_bytes;     /* what may wait to be sent before a send blocks with "no window"; 64 MiB */
+    size_t receive_buffer;     /* bytes for the transport's receive buffer; what an unprivileged process gets */
+    size_t send_buffer;        /* likewise for sending */
+    a3m_duration lease;        /* how long a caller that read the network keeps that role; 1 ms */
+    a3m_duration spin;         /* how long a waiting caller polls, yielding, before it sleeps; 50 us */
+    bool no_spin;              /* never poll before sleeping */
+    bool no_lending;           /* only the reader thread reads the network */
+    const char *reader_name;   /* the reader thread's name, at most 15 bytes; "a3m:" and the id */
+    int reader_cpu;            /* run the reader thread on processor reader_cpu - 1 only; 0: any */
+    int reader_priority;       /* SCHED_FIFO priority 1 to 99 of the reader thread; 0: the normal class */
+    a3m_duration peer_timeout; /* give a silent peer up after this; 0: never, a partition of any length heals */
+    a3m_duration linger;       /* how long an idle half-connection is kept; 2 s */
+    /*
+     * Told about what no call can return: A3M_EDUPLICATE (another live node uses an
+     * id). `text` is one line for people. Any thread of this node, no lock held;
+     * must return soon. NULL: only counted.
+     */
+    void (*report)(void *arg, int code, const char *text);
+    void *report_arg;
+} a3m_node_config;
+
+/*
+ * Makes a node and binds its address: "udp://192.0.2.7:7101", "udp://[::]:0",
+ * "inproc://name". Port 0 asks for any free one. NULL stands for any free UDP
+ * port on all addresses. `config` may be NULL. Nothing is received until
+ * a3m_node_start; sockets can be made before.
+ *
+ * A3M_EINVAL (id, address or config: the detail text says what), A3M_EADDRINUSE,
+ * A3M_EADDRNOTAVAIL, A3M_EACCES, A3M_EMFILE, A3M_ENOMEM, A3M_EOS.
+ */
+A3M_API int a3m_node_new(a3m_node *node, const char *id, const char *address, const a3m_node_config *config);
+
+/* Starts the reader thread. A3M_ESTATE when it was started before; A3M_EOS, A3M_EACCES (priority). */
+A3M_API int a3m_node_start(a3m_node node);
+
+/* The node's id and the address that it is bound to, as text. A3M_EINVAL when `size` is too small. */
+A3M_API int a3m_node_id(a3m_node node, char *buf, size_t size);
+A3M_API int a3m_node_address(a3m_node node, char *buf, size_t size);
+
+/*
+ * Says by hand where the node `id` is to be found: "udp://192.0.2.7:7101".
+ * Replaces what was said before; addresses learned from traffic that is newer
+ * win. Resolving a name may block. A3M_EINVAL, A3M_ENOADDR.
+ */
+A3M_API int a3m_node_set_peer(a3m_node node, const char *id, const char *address);
+
+/* What a closing node could not finish, in messages. */
+typedef struct a3m_close_report {
+    size_t size;               /* sizeof(a3m_close_report), set by the caller */
+    uint64_t undelivered;      /* certainly not delivered: never transmitted */
+    uint64_t unknown;          /* transmitted, not acknowledged: delivered once, or not at all */
+    uint64_t unread;           /* received and acknowledged, but not taken by this application */
+    uint64_t links_unfinished; /* links whose peer did not confirm the end */
+} a3m_close_report;
+
+/*
+ * Closes the node and its sockets. Until everything sent has been acknowledged
+ * and every link ended, but not past `deadline`, it goes on retransmitting and
+ * acknowledging; then it tells the peers, stops the reader thread, and frees
+ * everything. Blocks. `report` may be NULL. The handle is invalid afterwards;
+ * calls under way in other threads return A3M_ECLOSED.
+ *
+ * A3M_EDEADLK on the reader thread (the node stays open). A3M_ETIMEDOUT when the
+ * deadline passed with something unfinished: the node is closed all the same,
+ * and the report says what.
+ */
+A3M_API int a3m_node_close(a3m_node node, a3m_time deadline, a3m_close_report *report);
+
+/* What a node has counted since it was made. All members only grow, but where it says "now". */
+typedef struct a3m_node_stats {
+    size_t size; /* sizeof(a3m_node_stats), set by the caller */
+
+    uint64_t tx_packets, tx_bytes, rx_packets, rx_bytes;
+    uint64_t tx_calls, rx_calls;
+    uint64_t tx_messages, rx_messages;
+    uint64_t retransmitted;      /* units sent again */
+    uint64_t duplicates;         /* units received again, and dropped */
+    uint64_t rx_lost;            /* packets the system dropped before the node saw them */
+
+    uint64_t bad_version;        /* dropped: of a version that this node does not speak */
+    uint64_t bad_checksum;       /* dropped: damaged */
+    uint64_t bad_packet;         /* dropped: malformed or of an unknown type */
+    uint64_t bad_frame;          /* units with a malformed frame */
+    uint64_t stray;              /* dropped: for no record of this node */
+    uint64_t duplicate_id;       /* signs of another live node with this node's id */
+
+    uint64_t records_now;        /* half-connections, both directions */
+    uint64_t peers_now;
+    uint64_t links_now;          /* up */
+    uint64_t outbox_bytes_now;
+
+    uint64_t turns;              /* engine turns */
+    uint64_t reader_wakeups;     /* times the reader thread woke */
+    uint64_t reader_rx_wakeups;  /* of these, for arrived packets */
+    uint64_t leader_sleeps;      /* times a waiting caller slept on the network */
+    uint64_t waiter_sleeps;      /* times a waiting caller slept without the reader role */
+    uint64_t wakes;              /* sleeping threads woken by this node's threads */
+    uint64_t role_transfers;     /* times the reader role changed hands */
+} a3m_node_stats;
+
+A3M_API int a3m_node_get_stats(a3m_node node, a3m_node_stats *stats);
+
+A3M_END_DECLS
+
+#endif

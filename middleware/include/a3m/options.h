@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Options of sockets. One table (a3m_option_info) holds their names, units,
+ * defaults and ranges, and when they may change; commands and bindings that let
+ * people write options as text use it. Durations are in nanoseconds.
+ */
+#ifndef A3M_OPTIONS_H
+#define A3M_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <a3m/version.h>
+
+A3M_BEGIN_DECLS
+
+typedef enum a3m_option {
+    A3M_OPT_LINK_RETRY_MIN = 1, /* first interval between requests for a link; 50 ms */
+    A3M_OPT_LINK_RETRY_MAX,     /* the interval doubles up to this; 0: it stays at the minimum; 2 s */
+    A3M_OPT_LINK_ATTEMPTS,      /* give up after so many requests; 0: never; 0 */
+    A3M_OPT_CREDIT_MESSAGES,    /* granted to the peer of each link; 1,000. For links made afterwards. */
+    A3M_OPT_CREDIT_BYTES,       /* likewise; 1 MiB */
+    A3M_OPT_MAX_MESSAGE,        /* the largest message this socket takes; 64 MiB */
+    A3M_OPT_MAX_LINKS,          /* refuse further links for now when there are so many; 0: no limit; 0 */
+    A3M_OPT_INCOMING,           /* whether peers may ask for links; 1 */
+    A3M_OPT_EINTR,              /* whether blocking calls return A3M_EINTR after a signal; 0 */
+    A3M_OPT_LAST_
+} a3m_option;
+
+typedef enum a3m_option_kind {
+    A3M_OPTION_INT = 1,
+    A3M_OPTION_BYTES,
+    A3M_OPTION_DURATION,
+    A3M_OPTION_BOOL,
+} a3m_option_kind;
+
+typedef struct a3m_option_info {
+    a3m_option option;
+    const char *name; /* "link-retry-min" */
+    a3m_option_kind kind;
+    int64_t default_value, min, max;
+    const char *what; /* one line for people */
+} a3m_option_info;
+
+/* The option's row, or NULL. Static storage. */
+A3M_API const a3m_option_info *a3m_option_describe(a3m_option option);
+A3M_API const a3m_option_info *a3m_option_find(const char *name);
+
+A3M_END_DECLS
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sockets and links.
+ *
+ * A socket is named (node id, tag) and tied to others by links. A link is asked
+ * for by one end (or both); the handshake retries while the other end is not
+ * there yet. Each link carries the credit its receiver granted; messages of a
+ * link arrive exactly once and in order.
+ *
+ * Every function is thread-safe. Forms: a plain name blocks for as long as it
+ * takes; `_until` blocks up to a deadline and then returns A3M_ETIMEDOUT;
+ * `try_` does not block, and says with A3M_EAGAIN, A3M_ENOCREDIT, A3M_ENOWINDOW
+ * or A3M_ENOLINK why it would have. A deadline of A3M_NOW is the try form.
+ *
+ * Errors of all functions: A3M_EHANDLE, A3M_EFORKED. Of all that block:
+ * A3M_ECLOSED (the socket or node was closed meanwhile), A3M_EDEADLK (called on
+ * the reader thread), A3M_EINTR (a signal came, and A3M_OPT_EINTR is set). They
+ * are not repeated below.
+ */
+#ifndef A3M_SOCKET_H
+#define A3M_SOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <a3m/errors.h>
+#include <a3m/handles.h>
+#include <a3m/message.h>
+#include <a3m/options.h>
+#include <a3m/time.h>
+#include <a3m/version.h>
+
+A3M_BEGIN_DECLS
+
+/* Sizes of the texts in a3m_link_info, with their terminators. */
+#define A3M_LINK_NAME_SIZE 256
+#define A3M_LINK_ADDRESS_SIZE 96
+
+/* A type of socket; see a3m/socket_type.h for how they are made. */
+typedef struct a3m_socket_type a3m_socket_type;
+
+/* The built-in types. */
+A3M_API extern const a3m_socket_type a3m_req;  /* sends requests, receives their replies; links with REP */
+A3M_API extern const a3m_socket_type a3m_rep;  /* receives requests, replies to each; links with REQ */
+A3M_API extern const a3m_socket_type a3m_push; /* sends each message to one of its links; links with PULL */
+A3M_API extern const a3m_socket_type a3m_pull; /* receives from all its links, in turn; links with PUSH */
+
+/*
+ * Makes a socket named `tag` on `node`. A `tag` of NULL gives it a unique name
+ * that no peer is expected to know. Tags that begin with '$' are reserved.
+ *
+ * A3M_EINVAL (tag), A3M_EEXIST (tag in use on this node), A3M_ENOMEM, A3M_ECLOSED.
+ */
+A3M_API int a3m_socket_open(a3m_socket *socket, a3m_node node, const a3m_socket_type *type, const char *tag);
+
+/*
+ * Starts to close: no call on it succeeds any more, calls that wait return
+ * A3M_ECLOSED, links end once what was sent on them is delivered, and messages
+ * not yet received are discarded and counted. Does not block: a3m_node_close
+ * waits for the rest.
+ */
+A3M_API int a3m_socket_close(a3m_socket socket);
+
+/* The socket's tag. A3M_EINVAL when `size` is too small. */
+A3M_API int a3m_socket_tag(a3m_socket socket, char *buf, size_t size);
+
+/* Options: see a3m/options.h. A3M_EINVAL (no such option, or out of range), A3M_ESTATE (too late to change). */
+A3M_API int a3m_socket_set(a3m_socket socket, a3m_option option, int64_t value);
+A3M_API int a3m_socket_get(a3m_socket socket, a3m_option option, int64_t *value);
+
+/* Waits until every message sent so far has been acknowledged by the peer's node. */
+A3M_API int a3m_socket_drain(a3m_socket socket, a3m_time deadline);
+
+/* ---- Links ------------------------------------------------------------- */
+
+/*
+ * Asks for a link to a peer's socket: "udp://192.0.2.7:7101/echo" (whatever
+ * node is at that address) or "server/echo" (the node with that id, at an
+ * address given by a3m_node_set_peer or learned from traffic). Returns at once;
+ * the handshake goes on, and retries, on the reader thread. A link that exists
+ * already, to the same name, is returned with A3M_EEXIST. `link` may be NULL.
+ *
+ * A3M_EINVAL (peer: the detail text says what is wrong), A3M_ENOADDR (a name that
+ * cannot be resolved; resolving may block), A3M_ENOMEM.
+ */
+A3M_API int a3m_socket_link(a3m_socket socket, const char *peer, a3m_link *link);
+
+/* Ends a link, or cancels its handshake. What was sent before is delivered first. */
+A3M_API int a3m_link_end(a3m_link link);
+
+/*
+ * Waits until the link is up (0) or has ended: A3M_EREFUSED, A3M_EINCOMPATIBLE,
+ * A3M_ECANCELED, A3M_ETIMEDOUT (the deadline; the link goes on trying),
+ * A3M_ENOTREADY (the limit of attempts was reached) or another reason of its end.
+ */
+A3M_API int a3m_link_wait(a3m_link link, a3m_time deadline);
+
+/* Waits until the socket has a link that is up. */
+A3M_API int a3m_socket_wait_link(a3m_socket socket, a3m_link *link, a3m_time deadline);
+
+/* The same, but A3M_ENOLINK as soon as no link is up or coming up. */
+A3M_API int a3m_socket_wait_link_or_none(a3m_socket socket, a3m_link *link, a3m_time deadline);
+
+typedef enum a3m_link_state {
+    A3M_LINK_REQUESTING = 1, /* asked, no answer yet */
+    A3M_LINK_RETRYING,       /* refused or unanswered; asks again at `next_attempt` */
+    A3M_LINK_UP,
+    A3M_LINK_ENDING, /* being ended; what was sent is still being delivered */
+    A3M_LINK_ENDED,  /* `reason` says why */
+} a3m_link_state;
+
+typedef struct a3m_link_info {
+    size_t size; /* sizeof(a3m_link_info), set by the caller */
+    a3m_link_state state;
+    int reason;            /* why it was refused last, or ended; 0: for no error */
+    bool incoming;         /* the peer asked for it */
+    uint32_t attempts;     /* requests made so far */
+    a3m_time next_attempt; /* when retrying */
+    char peer_node[A3M_LINK_NAME_SIZE];
+    char peer_tag[A3M_LINK_NAME_SIZE];
+    char peer_address[A3M_LINK_ADDRESS_SIZE];
+    uint64_t sent, acknowledged; /* messages */
+    uint64_t received, taken;
+    int64_t credit_messages, credit_bytes; /* what may be sent now */
+} a3m_link_info;
+
+A3M_API int a3m_link_get_info(a3m_link link, a3m_link_info *info);
+
+/* Up to `max` of the socket's links; returns how many there are, which may be more. */
+A3M_API int a3m_socket_links(a3m_socket socket, a3m_link *links, size_t max);
+
+/* ---- Messages ---------------------------------------------------------- */
+
+/*
+ * Sends a message as the type of the socket has it. Takes `msg` over on
+ * success, and only then. Waits for a link, for credit and for window.
+ * A3M_EMSGSIZE (larger than the peer takes), A3M_ENOTSUP (the type does not send).
+ */
+A3M_API int a3m_send(a3m_socket socket, a3m_msg *msg);
+A3M_API int a3m_try_send(a3m_socket socket, a3m_msg *msg);
+A3M_API int a3m_send_until(a3m_socket socket, a3m_msg *msg, a3m_time deadline);
+
+/*
+ * Sends up to `n` messages, bundled, and returns how many were taken over, from
+ * the first on; an error only when none was. Past the first it does not wait
+ * longer than `deadline` either.
+ */
+A3M_API int a3m_send_many(a3m_socket socket, a3m_msg *const *msgs, size_t n, a3m_time deadline);
+
+/* Receives a message: *msg is the caller's. A3M_ENOTSUP (the type does not receive). */
+A3M_API int a3m_recv(a3m_socket socket, a3m_msg **msg);
+A3M_API int a3m_try_recv(a3m_socket socket, a3m_msg **msg);
+A3M_API int a3m_recv_until(a3m_socket socket, a3m_msg **msg, a3m_time deadline);
+
+/* Waits for one message and returns it with up to `max` - 1 more that are there already. */
+A3M_API int a3m_recv_many(a3m_socket socket, a3m_msg **msgs, size_t max, a3m_time deadline);
+
+/* Bytes in one call: a3m_msg_copy and a3m_send_until. */
+A3M_API int a3m_send_bytes(a3m_socket socket, const void *bytes, size_t size, a3m_time deadline);
+
+/* ---- Requests (REQ) ----------------------------------------------------- */
+
+/*
+ * Sends a request and waits for its reply; many threads may have requests
+ * outstanding on one socket, and each gets its own reply. Takes `request` over
+ * unless it returns an error before it was sent: *sent (may be NULL) says so.
+ *
+ * When the link ends before the reply: A3M_ERESTARTED or A3M_ESILENT (the server
+ * may or may not have handled it), or the reason of the link's end. At the
+ * deadline: A3M_ETIMEDOUT, and a reply that comes later is dropped and counted.
+ */
+A3M_API int a3m_request_reply(a3m_socket socket, a3m_msg *request, a3m_msg **reply, a3m_time deadline, bool *sent);
+
+/*
+ * The same in two steps. a3m_request_wait leaves the request outstanding at its
+ * deadline (A3M_ETIMEDOUT) and after A3M_EINTR; with any other outcome it is over.
+ * One that is given up must be cancelled. A3M_ENOENT: no such request (any more);
+ * A3M_ESTATE: another thread waits for it.
+ *
+ * Requests sent by a3m_send are answered through a3m_recv: each call returns the
+ * reply, or the failure, of one of them, in the order in which they came.
+ */
+A3M_API int a3m_request_send(a3m_socket socket, a3m_msg *msg, a3m_request *request, a3m_time deadline);
+A3M_API int a3m_request_wait(a3m_socket socket, a3m_request request, a3m_msg **reply, a3m_time deadline);
+A3M_API int a3m_request_cancel(a3m_socket socket, a3m_request request);
+
+/* ---- Replies (REP) ------------------------------------------------------ */
+
+/*
+ * Answers `request`, which a3m_recv gave; it stays the caller's. Takes `reply`
+ * over on success. Requests may be answered in any order and from any thread.
+ * A3M_ESTATE (`request` is not a request received by this socket, or was answered before),
+ * A3M_ENOLINK (its sender is gone).
+ */
+A3M_API int a3m_reply(a3m_socket socket, a3m_msg *request, a3m_msg *reply, a3m_time deadline);
+
+A3M_END_DECLS
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The end of a node, in this order:
+ *
+ *   1  sockets close: no call succeeds any more, links end behind what was sent
+ *   2  until everything is acknowledged and every link ended, or the deadline:
+ *      the node goes on as usual
+ *   3  what is left is counted, the peers are told
+ *   4  calls that were inside have left
+ *   5  the reader thread stops; memory goes with the last count
+ */
+#include "node/node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+void a3mi_node_handle_retired(struct a3mi_node *node)
+{
+    if (atomic_fetch_sub(&node->live_handles, 1) != 1) {
+        return;
+    }
+    struct a3mi_parker *idle = atomic_load(&node->idle);
+    if (idle != NULL) {
+        struct a3mi_wakes wakes;
+        a3mi_wakes_init(&wakes);
+        a3mi_wakes_add(&wakes, idle);
+        a3mi_wakes_run(&wakes);
+    }
+}
+
+void a3mi_node_check_closed(struct a3mi_node *node, struct a3mi_turn *turn)
+{
+    if (node->closer != NULL && !turn->more && a3mi_map64_count(&node->links) == 0 && !a3mi_assoc_busy(node->assoc)) {
+        a3mi_wakes_add(&turn->wakes, node->closer);
+        node->closer = NULL;
+    }
+}
+
+static void node_handle_last(void *obj)
+{
+    struct a3mi_node *node = obj;
+    a3mi_node_handle_retired(node);
+    a3mi_node_unref(node); /* not the last: closing holds one */
+}
+
+/* Marks the node closed; false when it was already. */
+static bool mark_closed(struct a3mi_node *node)
+{
+    pthread_mutex_lock(&node->names_lock);
+    bool first = !node->closed;
+    node->closed = true;
+    pthread_mutex_unlock(&node->names_lock);
+    return first;
+}
+
+static void close_sockets(struct a3mi_node *node)
+{
+    for (;;) {
+        struct a3mi_socket *socket = NULL;
+        pthread_mutex_lock(&node->names_lock);
+        struct a3mi_list *first = a3mi_list_first(&node->sockets);
+        if (first != NULL) {
+            socket = a3mi_container_of(first, struct a3m_base, on_node);
+            a3mi_socket_ref(socket);
+        }
+        pthread_mutex_unlock(&node->names_lock);
+        if (socket == NULL) {
+            return;
+        }
+        a3mi_socket_begin_close(socket);
+        a3mi_socket_unref(socket);
+    }
+}
+
+struct closing {
+    struct a3mi_node *node;
+    struct a3mi_parker *parker;
+    uint64_t unfinished;
+};
+
+/* [engine] */
+static void begin(void *arg, struct a3mi_turn *turn)
+{
+    struct closing *job = arg;
+    (void)turn;
+    job->node->closing = true;
+    job->node->closer = job->parker;
+}
+
+/* [engine] Ends links whose peers did not answer. */
+static void end_links(struct a3mi_node *node, struct closing *job, int64_t now)
+{
+    size_t it = 0;
+    uint64_t number;
+    void *value;
+    while (a3mi_map64_next(&node->links, &it, &number, &value)) {
+        struct a3mi_link *link = value;
+        a3mi_link_ref(link);
+        job->unfinished += link->state != A3MI_LINK_CANCELLING;
+        a3mi_link_event(link, A3MI_ON_PEER_GONE, NULL, now);
+        if (link->state != A3MI_LINK_CLOSED) {
+            a3mi_link_event(link, A3MI_ON_UNLINK, NULL, now);
+        }
+        a3mi_link_unref(link);
+    }
+}
+
+/* [engine] */
+static void finish(void *arg, struct a3mi_turn *turn)
+{
+    struct closing *job = arg;
+    struct a3mi_node *node = job->node;
+    node->turn = turn;
+    node->closer = NULL;
+    a3mi_engine_drain(node, turn);
+    end_links(node, job, turn->now);
+    a3mi_assoc_goodbye(node->assoc, turn->now);
+    for (int i = 0; i < 3; i++) {
+        a3mi_engine_flush(node, turn);
+    }
+    turn->more = false;
+    turn->deadline = INT64_MAX;
+    turn->event_deadline = INT64_MAX;
+    node->turn = NULL;
+}
+
+/* Waits until no call of an application is inside. */
+static void wait_idle(struct a3mi_node *node)
+{
+    struct a3mi_parker parker;
+    a3mi_parker_init(&parker);
+    atomic_store(&node->idle, &parker);
+    while (atomic_load(&node->live_handles) != 0) {
+        (void)a3mi_reader_wait(node->reader, &parker, INT64_MAX, false);
+    }
+    a3mi_parker_fini(&parker);
+}
+
+static int close_node(struct a3mi_node *node, a3m_time deadline, a3m_close_report *report)
+{
+    struct a3mi_parker parker;
+    struct closing job = {.node = node, .parker = &parker};
+    int result = A3M_OK;
+    a3mi_parker_init(&parker);
+    close_sockets(node);
+    if (a3mi_reader_started(node->reader)) {
+        a3mi_reader_enter(node->reader, begin, &job);
+        a3mi_reader_signal(node->reader);
+        result = a3mi_reader_wait(node->reader, &parker, deadline.ns, false);
+    }
+    a3mi_reader_enter(node->reader, finish, &job);
+    a3mi_parker_fini(&parker);
+    wait_idle(node);
+    if (a3mi_reader_started(node->reader)) {
+        a3mi_reader_stop(node->reader);
+    }
+    uint64_t left = node->lost_undelivered + node->lost_unknown + job.unfinished;
+    if (report != NULL) {
+        report->undelivered = node->lost_undelivered;
+        report->unknown = node->lost_unknown;
+        report->unread = node->unread + atomic_load(&node->discarded);
+        report->links_unfinished = job.unfinished;
+    }
+    a3mi_node_unref(node);
+    if (result == A3M_ETIMEDOUT && left > 0) {
+        return a3mi_fail(A3M_ETIMEDOUT, "the node was closed with something unfinished");
+    }
+    return A3M_OK;
+}
+
+int a3m_node_close(a3m_node handle, a3m_time deadline, a3m_close_report *report)
+{
+    void *obj;
+    if (report != NULL && report->size != sizeof(*report)) {
+        return a3mi_fail(A3M_EINVAL, "a3m_close_report.size is not set to sizeof(a3m_close_report)");
+    }
+    int result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    if (result != A3M_OK) {
+        return result;
+    }
+    struct a3mi_node *node = obj;
+    if (a3mi_reader_on_thread(node->reader)) {
+        a3mi_registry_put(handle.v);
+        return a3mi_fail(A3M_EDEADLK, "a node cannot be closed on its own reader thread");
+    }
+    if (!mark_closed(node)) {
+        a3mi_registry_put(handle.v);
+        return a3mi_fail(A3M_ECLOSED, "the node is being closed by another thread");
+    }
+    atomic_fetch_add(&node->refs, 1);
+    a3mi_registry_retire(handle.v, node_handle_last);
+    a3mi_registry_put(handle.v);
+    return close_node(node, deadline, report);
+}

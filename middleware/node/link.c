@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A link: carries out what the machine (core/link_machine.h) says. Everything
+ * here runs with the engine lock held; what applications see changes with the
+ * socket's lock held as well.
+ */
+#include "node/node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+/* ---- Life ---------------------------------------------------------------------- */
+
+static void on_retry_event(struct a3mi_event *event, int64_t now);
+
+struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming)
+{
+    struct a3mi_link *link = calloc(1, sizeof(*link));
+    if (link == NULL) {
+        return NULL;
+    }
+    atomic_init(&link->refs, 3); /* the handle, the socket's list, the engine */
+    link->handle = a3mi_registry_add(link, A3MI_KIND_LINK);
+    if (link->handle == 0) {
+        free(link);
+        return NULL;
+    }
+    atomic_fetch_add(&socket->node->live_handles, 1);
+    a3mi_socket_ref(socket);
+    link->socket = socket;
+    link->incoming = incoming;
+    link->state = A3MI_LINK_RETRYING;
+    link->retry.fire = on_retry_event;
+    a3mi_list_init(&link->on_peer);
+    a3mi_list_init(&link->in_batch);
+    a3mi_list_init(&link->in_finishing);
+    a3mi_list_init(&link->on_socket);
+    a3mi_list_init(&link->sendable);
+    a3mi_list_init(&link->readable);
+    a3mi_fifo_init(&link->batch);
+    a3mi_fifo_init(&link->inbox);
+    a3mi_waitq_init(&link->credit_waiters);
+    a3mi_waitq_init(&link->state_waiters);
+    a3mi_backoff_init(&link->backoff, a3mi_socket_option(socket, A3M_OPT_LINK_RETRY_MIN),
+                      a3mi_socket_option(socket, A3M_OPT_LINK_RETRY_MAX),
+                      (uint32_t)a3mi_socket_option(socket, A3M_OPT_LINK_ATTEMPTS));
+    link->capacity_messages = (uint64_t)a3mi_socket_option(socket, A3M_OPT_CREDIT_MESSAGES);
+    link->capacity_bytes = (uint64_t)a3mi_socket_option(socket, A3M_OPT_CREDIT_BYTES);
+    return link;
+}
+
+void a3mi_link_ref(struct a3mi_link *link)
+{
+    atomic_fetch_add_explicit(&link->refs, 1, memory_order_relaxed);
+}
+
+void a3mi_link_unref(struct a3mi_link *link)
+{
+    if (atomic_fetch_sub_explicit(&link->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    struct a3mi_fifo_node *node;
+    while ((node = a3mi_fifo_pop(&link->inbox)) != NULL) {
+        a3m_msg_free(a3mi_container_of(node, a3m_msg, node));
+    }
+    if (link->alias != NULL) {
+        a3mi_link_unref(link->alias);
+    }
+    a3mi_identity_unref(link->identity);
+    a3mi_socket_unref(link->socket);
+    free(link);
+}
+
+static void handle_last(void *obj)
+{
+    struct a3mi_link *link = obj;
+    struct a3mi_node *node = link->socket->node;
+    a3mi_link_unref(link);
+    a3mi_node_handle_retired(node);
+}
+
+/* [socket] No call finds the link any more. */
+void a3mi_link_retire(struct a3mi_link *link)
+{
+    if (!link->retired) {
+        link->retired = true;
+        a3mi_registry_retire(link->handle, handle_last);
+    }
+}
+
+/* [socket] Takes the link off its socket's list, for good. */
+void a3mi_link_leave_socket(struct a3mi_link *link)
+{
+    if (a3mi_list_linked(&link->on_socket)) {
+        a3mi_list_remove(&link->on_socket);
+        a3mi_link_retire(link);
+        a3mi_link_unref(link);
+    }
+}
+
+/* ---- What the socket counts ------------------------------------------------------- */
+
+static bool is_coming(const struct a3mi_link *link)
+{
+    return !link->ended && (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_RETRYING);
+}
+
+/* [socket] A link is up for applications until it is told to end. */
+static bool is_up(const struct a3mi_link *link)
+{
+    return !link->ended && link->state == A3MI_LINK_UP;
+}
+
+/* [socket] Changes what applications see, keeping the socket's counts. */
+static void change(struct a3mi_link *link, enum a3mi_link_state state, bool ended)
+{
+    struct a3mi_socket *socket = link->socket;
+    bool was_up = is_up(link);
+    bool was_coming = link->counted && is_coming(link);
+    link->state = state;
+    link->ended = ended;
+    link->counted = true;
+    socket->links_up += (size_t)is_up(link) - (size_t)was_up;
+    socket->links_coming += (size_t)is_coming(link) - (size_t)was_coming;
+    if (is_up(link) && !was_up) {
+        atomic_fetch_add_explicit(&socket->node->links_up, 1, memory_order_relaxed);
+    } else if (was_up && !is_up(link)) {
+        atomic_fetch_sub_explicit(&socket->node->links_up, 1, memory_order_relaxed);
+    }
+    a3mi_flow_refresh(link);
+}
+
+/* [socket] Counts a link that applications just made. */
+void a3mi_link_count(struct a3mi_link *link)
+{
+    change(link, link->state, false);
+}
+
+/* ---- Actions ------------------------------------------------------------------------ */
+
+/* Draws a new number and a new index for an attempt. */
+static int renew(struct a3mi_link *link)
+{
+    struct a3mi_node *node = link->socket->node;
+    if (link->number != 0) {
+        a3mi_map64_del(&node->links, link->number);
+        link->number = 0;
+    }
+    if (link->rx_attached) {
+        a3mi_rx_detach(node->assoc, &link->rx);
+        link->rx_attached = false;
+    }
+    uint64_t number = ++node->next_number;
+    int result = a3mi_map64_put(&node->links, number, link);
+    if (result != A3M_OK) {
+        return result;
+    }
+    link->number = number;
+    result = a3mi_rx_attach(node->assoc, &link->rx, link->peer,
+                            (uint64_t)a3mi_socket_option(link->socket, A3M_OPT_MAX_MESSAGE));
+    link->rx_attached = result == A3M_OK;
+    return result;
+}
+
+/* What both REQUEST and ACCEPT tell about this end. */
+static void describe(const struct a3mi_link *link, struct a3mi_control *control)
+{
+    const struct a3mi_socket *socket = link->socket;
+    control->author_tag = socket->tag;
+    control->addressee_tag = link->peer_tag;
+    snprintf(control->type, sizeof(control->type), "%s", socket->type->name);
+    control->index = link->rx.index;
+    control->credit_messages = link->capacity_messages;
+    control->credit_bytes = link->capacity_bytes;
+    control->max_message = (uint64_t)a3mi_socket_option(socket, A3M_OPT_MAX_MESSAGE);
+}
+
+static void arm(struct a3mi_link *link, int64_t now)
+{
+    link->next_attempt = now + link->armed_interval;
+    a3mi_event_set(link->socket->node, &link->retry, link->next_attempt);
+}
+
+static void send_request(struct a3mi_link *link, int64_t now)
+{
+    struct a3mi_control control = {.kind = A3MI_CONTROL_REQUEST};
+    link->armed_interval = a3mi_backoff_attempt(&link->backoff);
+    link->attempts = link->backoff.attempts;
+    int result = renew(link);
+    if (result == A3M_OK) {
+        describe(link, &control);
+        result = a3mi_link_say(link, &control, now) ? A3M_OK : A3M_ENOADDR;
+    }
+    if (result != A3M_OK) {
+        link->reason = result;
+        a3mi_link_step(link, a3mi_backoff_exhausted(&link->backoff) ? A3MI_ON_REFUSE_LAST : A3MI_ON_REFUSE, NULL, now);
+        return;
+    }
+    arm(link, now);
+}
+
+/* [socket] Binds the link to what the peer told: it is up. */
+static void attach(struct a3mi_link *link, const struct a3mi_control *info)
+{
+    struct a3mi_socket *socket = link->socket;
+    struct a3mi_node *node = socket->node;
+    if (!link->rx_attached && renew(link) != A3M_OK) {
+        return; /* no memory: the peer's data is dropped as for no index, until it asks again */
+    }
+    struct a3mi_identity *identity = calloc(1, sizeof(*identity));
+    if (identity != NULL) {
+        atomic_init(&identity->refs, 1);
+        identity->link.v = link->handle;
+        identity->node = link->peer_node;
+        identity->tag = link->peer_tag;
+    }
+    a3mi_identity_unref(link->identity);
+    link->identity = identity;
+    link->peer_number = info->author_link;
+    a3mi_tx_attach(node->assoc, &link->tx, link->peer, link->incarnation, info->index);
+    a3mi_rx_bind(&link->rx, link->incarnation);
+    link->limit_messages = info->credit_messages;
+    link->limit_bytes = info->credit_bytes;
+    link->peer_capacity_bytes = info->credit_bytes;
+    link->peer_max_message = info->max_message;
+    link->peer_epoch = 0;
+    link->epoch = 0;
+    link->sent = link->sent_bytes = link->acknowledged = 0;
+    link->received = link->taken = link->taken_bytes = 0;
+    link->told_messages = link->capacity_messages;
+    link->told_bytes = link->capacity_bytes;
+    link->reason = A3M_OK;
+    a3mi_backoff_reset(&link->backoff);
+    link->attempts = 0;
+    /* Data may have overtaken the acceptance. */
+    if (!a3mi_fifo_empty(&link->batch)) {
+        a3mi_list_push_back(&socket->batch, &link->in_batch);
+        if (!a3mi_list_linked(&socket->in_batch)) {
+            a3mi_socket_ref(socket);
+            a3mi_list_push_back(&node->batch, &socket->in_batch);
+        }
+    }
+}
+
+/* [socket] Tells everybody who waits that the link is up. */
+static void tell_up(struct a3mi_link *link)
+{
+    struct a3mi_socket *socket = link->socket;
+    link->told_up = true;
+    if (socket->type->link_up != NULL) {
+        socket->type->link_up(socket, socket->state, (a3m_link){link->handle});
+    }
+    a3mi_waitq_wake(socket, &link->state_waiters, SIZE_MAX);
+    a3mi_waitq_wake(socket, &socket->linkers, SIZE_MAX);
+    a3mi_waitq_wake(socket, &socket->senders, (size_t)link->limit_messages);
+}
+
+/* [socket] The link is not up any more: who waits for its credit, or for the last link, learns it. */
+static void tell_down(struct a3mi_link *link)
+{
+    struct a3mi_socket *socket = link->socket;
+    if (!link->told_up) {
+        return;
+    }
+    link->told_up = false;
+    if (socket->type->link_down != NULL) {
+        socket->type->link_down(socket, socket->state, (a3m_link){link->handle}, link->reason);
+    }
+    a3mi_waitq_wake(socket, &link->credit_waiters, SIZE_MAX);
+    if (socket->links_up == 0) {
+        a3mi_waitq_wake(socket, &socket->senders, SIZE_MAX);
+    }
+}
+
+/* [socket] Ends both channels and counts what was not finished. */
+static void detach(struct a3mi_link *link)
+{
+    struct a3mi_socket *socket = link->socket;
+    struct a3mi_node *node = socket->node;
+    if (link->tx.peer != NULL) {
+        size_t waiting = 0;
+        for (struct a3mi_fifo_node *it = link->tx.queue.head; it != NULL; it = it->next) {
+            waiting += a3mi_container_of(it, a3m_msg, node)->size;
+        }
+        struct a3mi_tx_rest rest = a3mi_tx_detach(node->assoc, &link->tx);
+        a3mi_window_return(node, waiting);
+        socket->undelivered += rest.unsent;
+        socket->unknown += rest.unknown;
+        socket->finished += rest.unsent + rest.unknown;
+        node->lost_undelivered += rest.unsent;
+        node->lost_unknown += rest.unknown;
+        a3mi_waitq_wake(socket, &socket->drainers, SIZE_MAX);
+    }
+    if (link->rx_attached) {
+        a3mi_rx_detach(node->assoc, &link->rx);
+        link->rx_attached = false;
+    }
+    link->life++;
+}
+
+/* Frees messages of this turn that were not handed up: of a life that did not come to be. */
+static void drop_batch(struct a3mi_link *link)
+{
+    struct a3mi_fifo_node *node;
+    a3mi_list_remove(&link->in_batch);
+    while ((node = a3mi_fifo_pop(&link->batch)) != NULL) {
+        a3m_msg_free(a3mi_container_of(node, a3m_msg, node));
+    }
+}
+
+/* [socket] The link is over: it leaves the engine. Its handle stays while its maker may ask why. */
+static void close_link(struct a3mi_link *link)
+{
+    struct a3mi_socket *socket = link->socket;
+    struct a3mi_node *node = socket->node;
+    a3mi_event_cancel(node, &link->retry);
+    if (link->number != 0) {
+        a3mi_map64_del(&node->links, link->number);
+        link->number = 0;
+    }
+    if (link->rx_attached) {
+        a3mi_rx_detach(node->assoc, &link->rx);
+        link->rx_attached = false;
+    }
+    drop_batch(link);
+    if (link->peer != NULL) {
+        a3mi_list_remove(&link->on_peer);
+        a3mi_peer_release(node->assoc, link->peer);
+        link->peer = NULL;
+    }
+    a3mi_waitq_wake(socket, &link->state_waiters, SIZE_MAX);
+    a3mi_waitq_wake(socket, &link->credit_waiters, SIZE_MAX);
+    a3mi_waitq_wake(socket, &socket->linkers, SIZE_MAX);
+    if (socket->links_up == 0 && socket->links_coming == 0) {
+        a3mi_waitq_wake(socket, &socket->senders, SIZE_MAX);
+    }
+    if (link->incoming || link->unlinking || socket->closed) {
+        a3mi_link_leave_socket(link);
+    }
+    link->released = true;
+    if (link->drained == link->pushed) {
+        a3mi_link_unref(link); /* the engine's count; the caller of the step holds another */
+    }
+}
+
+static void send_end(struct a3mi_link *link, enum a3mi_control_kind kind, int64_t now)
+{
+    struct a3mi_control control = {.kind = kind, .count = link->sent, .received = link->received};
+    if (kind == A3MI_CONTROL_END && link->reason == A3M_ECLOSED) {
+        control.refusal = A3MI_REFUSAL_CLOSED;
+    }
+    (void)a3mi_link_say(link, &control, now);
+}
+
+/* ---- The machine ----------------------------------------------------------------------- */
+
+/* [engine] [socket] The actions that concern messages on the wire and timers. */
+static void act_outside(struct a3mi_link *link, uint32_t actions, const struct a3mi_control *info, int64_t now)
+{
+    struct a3mi_node *node = link->socket->node;
+    if ((actions & A3MI_DO_SEND_ACCEPT) != 0) {
+        struct a3mi_control control = {.kind = A3MI_CONTROL_ACCEPT};
+        describe(link, &control);
+        (void)a3mi_link_say(link, &control, now);
+    }
+    if ((actions & A3MI_DO_ARM_TIMER) != 0) {
+        if (link->armed_interval == 0) {
+            link->armed_interval = link->backoff.min_ns;
+        }
+        arm(link, now);
+    }
+    if ((actions & A3MI_DO_COUNT) != 0) {
+        link->armed_interval = a3mi_backoff_attempt(&link->backoff);
+        link->attempts = link->backoff.attempts;
+        arm(link, now);
+    }
+    if ((actions & A3MI_DO_CANCEL_TIMER) != 0) {
+        a3mi_event_cancel(node, &link->retry);
+    }
+    if ((actions & A3MI_DO_SEND_END) != 0) {
+        send_end(link, A3MI_CONTROL_END, now);
+    }
+    if ((actions & A3MI_DO_SEND_ENDED) != 0) {
+        send_end(link, A3MI_CONTROL_ENDED, now);
+    }
+    if ((actions & A3MI_DO_FINISH) != 0 && info != NULL) {
+        link->end_count = info->count;
+        if (!a3mi_list_linked(&link->in_finishing)) {
+            a3mi_link_ref(link);
+            a3mi_list_push_back(&node->finishing, &link->in_finishing);
+        }
+    }
+    if ((actions & A3MI_DO_COUNT_ODD) != 0) {
+        node->odd_controls++;
+    }
+}
+
+void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info, int64_t now)
+{
+    struct a3mi_link_step step = a3mi_link_machine(link->state, event);
+    uint32_t actions = step.actions;
+    bool ended = link->ended || step.next == A3MI_LINK_CANCELLING || step.next == A3MI_LINK_CLOSED ||
+                 step.next == A3MI_LINK_ENDING || step.next == A3MI_LINK_FINISHING;
+    a3mi_link_ref(link); /* the last action may drop the engine's */
+    if ((actions & A3MI_DO_ATTACH) != 0) {
+        attach(link, info);
+    }
+    change(link, step.next, ended);
+    if ((actions & A3MI_DO_ATTACH) != 0) {
+        tell_up(link);
+    }
+    act_outside(link, actions, info, now);
+    if ((actions & A3MI_DO_DETACH) != 0) {
+        detach(link);
+    }
+    if ((actions & A3MI_DO_TELL_DOWN) != 0) {
+        tell_down(link);
+    }
+    if (ended && (actions & (A3MI_DO_CLOSE | A3MI_DO_SEND_END | A3MI_DO_FINISH)) != 0) {
+        a3mi_waitq_wake(link->socket, &link->state_waiters, SIZE_MAX);
+    }
+    if ((actions & A3MI_DO_CLOSE) != 0) {
+        close_link(link);
+    }
+    if ((actions & A3MI_DO_SEND_REQUEST) != 0) {
+        send_request(link, now);
+    }
+    a3mi_link_unref(link);
+}
+
+void a3mi_link_event(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info, int64_t now)
+{
+    struct a3mi_socket *socket = link->socket;
+    a3mi_socket_ref(socket);
+    a3mi_socket_lock(socket);
+    a3mi_link_step(link, event, info, now);
+    a3mi_socket_unlock_turn(socket, socket->node->turn);
+    a3mi_socket_unref(socket);
+}
+
+/* The LinkRetryEvent: checks that the link still waits for it, on the reader thread. */
+static void on_retry_event(struct a3mi_event *event, int64_t now)
+{
+    struct a3mi_link *link = a3mi_container_of(event, struct a3mi_link, retry);
+    bool last = a3mi_backoff_exhausted(&link->backoff);
+    if (link->state != A3MI_LINK_REQUESTING && link->state != A3MI_LINK_RETRYING) {
+        return;
+    }
+    struct a3mi_socket *socket = link->socket;
+    a3mi_socket_ref(socket);
+    a3mi_socket_lock(socket);
+    if (last && link->state == A3MI_LINK_REQUESTING) {
+        link->reason = A3M_ESILENT;
+    }
+    a3mi_link_step(link, last ? A3MI_ON_TIMER_LAST : A3MI_ON_TIMER, NULL, now);
+    a3mi_socket_unlock_turn(socket, socket->node->turn);
+    a3mi_socket_unref(socket);
+}
+
+void a3mi_link_begin(struct a3mi_link *link, int64_t now)
+{
+    struct a3mi_node *node = link->socket->node;
+    struct a3mi_peer *peer = link->peer_addr.kind != A3M_ADDR_NONE
+                                 ? a3mi_assoc_peer_at(node->assoc, &link->peer_addr)
+                                 : a3mi_assoc_peer(node->assoc, &link->peer_node);
+    if (peer != NULL) {
+        link->peer = peer;
+        a3mi_list_push_back(a3mi_peer_links(peer), &link->on_peer);
+        if (a3mi_peer_id(peer) != NULL && a3mi_link_join_twin(link)) {
+            return;
+        }
+        a3mi_link_event(link, A3MI_ON_TIMER, NULL, now);
+        return;
+    }
+    link->reason = A3M_ENOMEM;
+    a3mi_link_event(link, A3MI_ON_TIMER_LAST, NULL, now);
+}
+
+void a3mi_link_unlink(struct a3mi_link *link, int64_t now)
+{
+    a3mi_link_event(link, A3MI_ON_UNLINK, NULL, now);
+    a3mi_link_unref(link); /* the command's */
+}
+
+bool a3mi_link_request_end(struct a3mi_link *link, int reason)
+{
+    if (link->unlinking) {
+        return false;
+    }
+    link->unlinking = true;
+    if (link->reason == A3M_OK || !link->ended) {
+        link->reason = reason;
+    }
+    if (link->state == A3MI_LINK_CLOSED) {
+        a3mi_link_leave_socket(link);
+        return false;
+    }
+    change(link, link->state, true);
+    a3mi_waitq_wake(link->socket, &link->state_waiters, SIZE_MAX);
+    a3mi_waitq_wake(link->socket, &link->credit_waiters, SIZE_MAX);
+    a3mi_link_ref(link);
+    link->unlink.kind = A3MI_CMD_UNLINK;
+    a3mi_reader_push(link->socket->node->reader, &link->unlink);
+    return true;
+}
+
+void a3mi_link_check_finished(struct a3mi_link *link, int64_t now)
+{
+    if (link->state == A3MI_LINK_FINISHING && (!link->rx_attached || link->rx.next >= link->end_count) &&
+        link->drained == link->pushed && link->acknowledged >= link->sent) {
+        a3mi_link_event(link, A3MI_ON_DRAINED, NULL, now);
+    }
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The public calls about links. */
+#include "node/node.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/error.h"
+
+/* ---- Asking ---------------------------------------------------------------------- */
+
+/* Reads "udp://host:port/tag" or "node/tag" into what a link keeps. May block for a name. */
+static int read_peer(const struct a3mi_node *node, const char *peer, struct a3mi_link *out)
+{
+    struct a3mi_url url;
+    if (peer == NULL) {
+        return a3mi_fail(A3M_EINVAL, "no peer given: it looks like udp://192.0.2.7:7101/echo or server/echo");
+    }
+    int result = a3mi_url_parse(peer, &url);
+    if (result != A3M_OK) {
+        return result;
+    }
+    if (!url.has_tag) {
+        return a3mi_fail(A3M_EINVAL, "'%s' names no socket: append its tag, as in %s/echo", peer, peer);
+    }
+    result = a3mi_name_set(&out->peer_tag, url.tag, strlen(url.tag));
+    if (result != A3M_OK) {
+        return result;
+    }
+    if (url.is_node) {
+        return a3mi_name_set(&out->peer_node, url.node, strlen(url.node));
+    }
+    if (strcmp(url.scheme, node->transport->scheme) != 0) {
+        return a3mi_fail(A3M_EINVAL, "'%s': this node is on %s, and cannot reach addresses of %s", peer,
+                         node->transport->scheme, url.scheme);
+    }
+    return node->transport->resolve(url.address, &out->peer_addr);
+}
+
+static bool same_wish(const struct a3mi_link *a, const struct a3mi_link *b)
+{
+    if (!a3mi_name_eq(&a->peer_tag, &b->peer_tag) || a->peer_addr.kind != b->peer_addr.kind) {
+        return false;
+    }
+    return b->peer_addr.kind != A3M_ADDR_NONE ? a3mi_addr_eq(&a->peer_addr, &b->peer_addr)
+                                              : a3mi_name_eq(&a->peer_node, &b->peer_node);
+}
+
+/* [socket] A link asked for before under the same name; ended ones make room. */
+static struct a3mi_link *find_wish(struct a3mi_socket *socket, const struct a3mi_link *wish)
+{
+    A3MI_LIST_FOREACH_SAFE(it, next, &socket->links)
+    {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
+        if (link->unlinking || !same_wish(link, wish)) {
+            continue;
+        }
+        bool over = link->alias != NULL ? link->alias->ended : link->ended;
+        if (!over) {
+            return link;
+        }
+        if (link->state == A3MI_LINK_CLOSED) {
+            a3mi_link_leave_socket(link);
+        }
+    }
+    return NULL;
+}
+
+/* [socket] Makes the link and queues its first request. */
+static int make_link(struct a3mi_socket *socket, const struct a3mi_link *wish, uint64_t *handle)
+{
+    struct a3mi_link *old = find_wish(socket, wish);
+    if (old != NULL) {
+        *handle = old->handle;
+        return a3mi_fail(A3M_EEXIST, "the socket '%s' has this link already", socket->tag.s);
+    }
+    struct a3mi_link *link = a3mi_link_new(socket, false);
+    if (link == NULL) {
+        return a3mi_fail(A3M_ENOMEM, "no memory for a link");
+    }
+    *handle = link->handle;
+    link->peer_node = wish->peer_node;
+    link->peer_tag = wish->peer_tag;
+    link->peer_addr = wish->peer_addr;
+    a3mi_list_push_back(&socket->links, &link->on_socket);
+    a3mi_link_count(link);
+    link->command.kind = A3MI_CMD_LINK;
+    a3mi_reader_push(socket->node->reader, &link->command);
+    return A3M_OK;
+}
+
+int a3m_socket_link(a3m_socket handle, const char *peer, a3m_link *out)
+{
+    struct a3mi_socket *socket;
+    int result = a3mi_socket_enter(handle, &socket);
+    if (result != A3M_OK) {
+        return result;
+    }
+    struct a3mi_link wish;
+    memset(&wish, 0, sizeof(wish));
+    result = read_peer(socket->node, peer, &wish);
+    if (result == A3M_OK) {
+        uint64_t made = 0;
+        a3mi_socket_lock(socket);
+        result = socket->closed ? a3mi_fail(A3M_ECLOSED, "the socket is closed") : make_link(socket, &wish, &made);
+        a3mi_socket_unlock(socket);
+        if (out != NULL) {
+            out->v = made;
+        }
+        if (result == A3M_OK) {
+            a3mi_node_carry(socket->node);
+        }
+    }
+    a3mi_socket_leave(socket);
+    return result;
+}
+
+/* ---- One link ---------------------------------------------------------------------- */
+
+/* The link behind a handle, or the one it stands for, its socket locked. */
+static int enter_link(a3m_link handle, struct a3mi_link **own, struct a3mi_link **link)
+{
+    void *obj;
+    int result = a3mi_registry_get(handle.v, A3MI_KIND_LINK, &obj);
+    if (result != A3M_OK) {
+        return result;
+    }
+    *own = obj;
+    a3mi_socket_lock((*own)->socket);
+    *link = (*own)->alias != NULL ? (*own)->alias : *own;
+    return A3M_OK;
+}
+
+static void leave_link(struct a3mi_link *own)
+{
+    uint64_t handle = own->handle;
+    a3mi_socket_unlock(own->socket);
+    a3mi_registry_put(handle);
+}
+
+int a3m_link_end(a3m_link handle)
+{
+    struct a3mi_link *own, *link;
+    int result = enter_link(handle, &own, &link);
+    if (result != A3M_OK) {
+        return result;
+    }
+    struct a3mi_socket *socket = own->socket;
+    struct a3mi_node *node = socket->node;
+    bool carry = a3mi_link_request_end(link, A3M_ECANCELED);
+    if (own != link) {
+        carry |= a3mi_link_request_end(own, A3M_ECANCELED);
+    }
+    if (carry) {
+        a3mi_socket_unlock(socket);
+        a3mi_node_carry(node);
+        a3mi_socket_lock(socket);
+    }
+    leave_link(own);
+    return A3M_OK;
+}
+
+/* [socket] 0: up; 1: not yet; negative: why it ended. */
+static int link_outcome(const struct a3mi_link *link)
+{
+    if (link->ended) {
+        const char *about = link->reason == A3M_EINCOMPATIBLE
+                                ? "the types of the two sockets do not go together"
+                                : "the link has ended";
+        int code = link->reason != A3M_OK ? link->reason : A3M_ECLOSED;
+        return a3mi_fail(code, "%s/%s: %s", link->peer_node.len > 0 ? link->peer_node.s : "peer", link->peer_tag.s,
+                         about);
+    }
+    return link->state == A3MI_LINK_UP ? A3M_OK : 1;
+}
+
+int a3m_link_wait(a3m_link handle, a3m_time deadline)
+{
+    struct a3mi_link *own, *link;
+    int result = enter_link(handle, &own, &link);
+    if (result != A3M_OK) {
+        return result;
+    }
+    struct a3mi_socket *socket = own->socket;
+    result = link_outcome(link);
+    while (result == 1) {
+        int waited = a3mi_socket_wait(socket, &link->state_waiters, deadline, NULL);
+        link = own->alias != NULL ? own->alias : own;
+        result = link_outcome(link);
+        if (result == 1 && waited != A3M_OK) {
+            result = waited == A3M_ETIMEDOUT ? a3mi_fail(A3M_ETIMEDOUT, "the link is not up yet: %s",
+                                                         link->reason != A3M_OK ? a3m_strerror(link->reason)
+                                                                                : "no answer from the peer")
+                                             : waited;
+        }
+    }
+    leave_link(own);
+    return result;
+}
+
+static a3m_link_state public_state(const struct a3mi_link *link)
+{
+    static const a3m_link_state states[A3MI_LINK_STATES] = {
+        [A3MI_LINK_REQUESTING] = A3M_LINK_REQUESTING, [A3MI_LINK_RETRYING] = A3M_LINK_RETRYING,
+        [A3MI_LINK_UP] = A3M_LINK_UP,                 [A3MI_LINK_ENDING] = A3M_LINK_ENDING,
+        [A3MI_LINK_FINISHING] = A3M_LINK_ENDING,      [A3MI_LINK_CANCELLING] = A3M_LINK_ENDED,
+        [A3MI_LINK_CLOSED] = A3M_LINK_ENDED,
+    };
+    a3m_link_state state = states[link->state];
+    return link->ended && state < A3M_LINK_ENDING ? A3M_LINK_ENDING : state;
+}
+
+int a3m_link_get_info(a3m_link handle, a3m_link_info *info)
+{
+    struct a3mi_link *own, *link;
+    if (info == NULL || info->size != sizeof(*info)) {
+        return a3mi_fail(A3M_EINVAL, "a3m_link_info.size is not set to sizeof(a3m_link_info)");
+    }
+    int result = enter_link(handle, &own, &link);
+    if (result != A3M_OK) {
+        return result;
+    }
+    memset(info, 0, sizeof(*info));
+    info->size = sizeof(*info);
+    info->state = public_state(link);
+    info->reason = link->reason;
+    info->incoming = link->incoming;
+    info->attempts = link->attempts;
+    info->next_attempt.ns = link->state == A3MI_LINK_RETRYING ? link->next_attempt : 0;
+    snprintf(info->peer_node, sizeof(info->peer_node), "%s", link->peer_node.s);
+    snprintf(info->peer_tag, sizeof(info->peer_tag), "%s", link->peer_tag.s);
+    if (link->peer_addr.kind != A3M_ADDR_NONE) {
+        (void)a3mi_addr_format(&link->peer_addr, info->peer_address, sizeof(info->peer_address));
+    }
+    info->sent = link->sent;
+    info->acknowledged = link->acknowledged;
+    info->received = link->received;
+    info->taken = link->taken;
+    info->credit_messages = (int64_t)(link->limit_messages - link->sent);
+    info->credit_bytes = (int64_t)(link->limit_bytes - link->sent_bytes);
+    leave_link(own);
+    return A3M_OK;
+}
+
+/* ---- All links of a socket ----------------------------------------------------------- */
+
+int a3m_socket_links(a3m_socket handle, a3m_link *links, size_t max)
+{
+    struct a3mi_socket *socket;
+    int result = a3mi_socket_enter(handle, &socket);
+    if (result != A3M_OK) {
+        return result;
+    }
+    size_t n = 0;
+    a3mi_socket_lock(socket);
+    A3MI_LIST_FOREACH(it, &socket->links)
+    {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
+        if (link->alias != NULL) {
+            continue;
+        }
+        if (n < max) {
+            links[n].v = link->handle;
+        }
+        n++;
+    }
+    a3mi_socket_unlock(socket);
+    a3mi_socket_leave(socket);
+    return (int)n;
+}
+
+static int wait_any(a3m_socket handle, a3m_link *out, bool or_none, a3m_time deadline)
+{
+    struct a3mi_socket *socket;
+    int result = a3mi_socket_enter(handle, &socket);
+    if (result != A3M_OK) {
+        return result;
+    }
+    a3mi_socket_lock(socket);
+    while (result == A3M_OK && socket->links_up == 0) {
+        if (or_none && socket->links_coming == 0) {
+            result = a3mi_fail(A3M_ENOLINK, "no link is up or coming up");
+            break;
+        }
+        result = a3mi_socket_wait(socket, &socket->linkers, deadline, NULL);
+        if (result == A3M_ETIMEDOUT) {
+            result = socket->links_up > 0 ? A3M_OK : a3mi_fail(A3M_ETIMEDOUT, "no link came up before the deadline");
+            break;
+        }
+    }
+    if (result == A3M_OK && out != NULL) {
+        A3MI_LIST_FOREACH(it, &socket->links)
+        {
+            struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
+            if (link->state == A3MI_LINK_UP && !link->ended) {
+                out->v = link->handle;
+                break;
+            }
+        }
+    }
+    a3mi_socket_unlock(socket);
+    a3mi_socket_leave(socket);
+    return result;
+}
+
+int a3m_socket_wait_link(a3m_socket socket, a3m_link *link, a3m_time deadline)
+{
+    return wait_any(socket, link, false, deadline);
+}
+
+int a3m_socket_wait_link_or_none(a3m_socket socket, a3m_link *link, a3m_time deadline)
+{
+    return wait_any(socket, link, true, deadline);
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Link control: what peers say about links (proto/control.h), and what happens
+ * to a node's links when a peer's incarnation is over. [engine lock held]
+ *
+ * The checks of a request have a fixed order, final reasons first, so that a
+ * requester never retries what cannot succeed: types that do not go together,
+ * not accepted, then no such socket, not ready, too many links. Without a
+ * socket nothing else can be checked: that refusal is for now.
+ */
+#include "node/node.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+int a3mi_refusal_code(uint32_t refusal)
+{
+    switch (refusal) {
+    case A3MI_REFUSAL_INCOMPATIBLE:
+        return A3M_EINCOMPATIBLE;
+    case A3MI_REFUSAL_CANCELED:
+        return A3M_ECANCELED;
+    case A3MI_REFUSAL_CLOSED:
+        return A3M_ECLOSED;
+    default:
+        return a3mi_refusal_final(refusal) ? A3M_EREFUSED : A3M_ENOTREADY;
+    }
+}
+
+/* ---- Saying ----------------------------------------------------------------------- */
+
+static bool say(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
+                const struct a3mi_control *control, int64_t now)
+{
+    uint8_t buf[A3MI_CONTROL_MAX];
+    size_t size = a3mi_control_encode(control, buf, sizeof(buf));
+    return size > 0 && a3mi_assoc_control(node->assoc, peer, incarnation, buf, size, now) == A3M_OK;
+}
+
+bool a3mi_link_say(struct a3mi_link *link, struct a3mi_control *control, int64_t now)
+{
+    if (link->peer == NULL) {
+        return false;
+    }
+    bool known = link->state == A3MI_LINK_UP || link->state == A3MI_LINK_ENDING || link->state == A3MI_LINK_FINISHING;
+    control->author_link = link->number;
+    control->addressee_link = known ? link->peer_number : 0;
+    return say(link->socket->node, link->peer, known ? link->incarnation : 0, control, now);
+}
+
+/* Answers about a link that this end does not have. */
+static void answer(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
+                   const struct a3mi_control *to, enum a3mi_control_kind kind, uint32_t refusal, int64_t now)
+{
+    struct a3mi_control control = {.kind = kind, .refusal = refusal};
+    control.author_link = to->addressee_link;
+    control.addressee_link = to->author_link;
+    (void)say(node, peer, incarnation, &control, now);
+}
+
+/* ---- Requests ------------------------------------------------------------------------ */
+
+static bool compatible(const a3m_socket_type *type, const char *peer_type)
+{
+    for (const char *const *it = type->peers; it != NULL && *it != NULL; it++) {
+        if (strcmp(*it, peer_type) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* [socket] The link with a peer's socket that is not closed; one being cancelled only when there is no other. */
+static struct a3mi_link *find_pair(const struct a3mi_socket *socket, const struct a3mi_peer *peer,
+                                   const struct a3mi_name *tag, const struct a3mi_link *but)
+{
+    struct a3mi_link *cancelling = NULL;
+    A3MI_LIST_FOREACH(it, &socket->links)
+    {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
+        if (link == but || link->peer != peer || link->state == A3MI_LINK_CLOSED || !a3mi_name_eq(&link->peer_tag, tag)) {
+            continue;
+        }
+        if (link->state != A3MI_LINK_CANCELLING) {
+            return link;
+        }
+        cancelling = link;
+    }
+    return cancelling;
+}
+
+/* [socket] 0: the request may become a link. */
+static uint32_t check_request(const struct a3mi_socket *socket, const struct a3mi_link *pair,
+                              const struct a3mi_control *request)
+{
+    if (!compatible(socket->type, request->type)) {
+        return A3MI_REFUSAL_INCOMPATIBLE;
+    }
+    if (pair != NULL) {
+        return 0;
+    }
+    if (a3mi_socket_option(socket, A3M_OPT_INCOMING) == 0) {
+        return A3MI_REFUSAL_NOT_ACCEPTED;
+    }
+    int64_t most = a3mi_socket_option(socket, A3M_OPT_MAX_LINKS);
+    if (most > 0 && socket->links_up + socket->links_coming >= (uint64_t)most) {
+        return A3MI_REFUSAL_LINK_LIMIT;
+    }
+    return socket->closed ? A3MI_REFUSAL_NOT_READY : 0;
+}
+
+/* [socket] A link that the peer asked for. */
+static struct a3mi_link *make_incoming(struct a3mi_socket *socket, struct a3mi_peer *peer,
+                                       const struct a3mi_control *request)
+{
+    struct a3mi_link *link = a3mi_link_new(socket, true);
+    if (link == NULL) {
+        return NULL;
+    }
+    link->peer_tag = request->author_tag;
+    link->peer = peer;
+    a3mi_peer_hold(peer);
+    a3mi_list_push_back(a3mi_peer_links(peer), &link->on_peer);
+    a3mi_list_push_back(&socket->links, &link->on_socket);
+    return link;
+}
+
+/* [socket] The request, once it has a link to go to. 0, or why it is refused. */
+static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer, uint64_t incarnation,
+                             const struct a3mi_control *request, int64_t now)
+{
+    struct a3mi_link *link = find_pair(socket, peer, &request->author_tag, NULL);
+    uint32_t refusal = check_request(socket, link, request);
+    if (refusal != 0) {
+        return refusal;
+    }
+    if (link != NULL && (a3mi_link_machine(link->state, A3MI_ON_REQUEST).actions & A3MI_DO_REPLACE) != 0) {
+        link->reason = A3M_ERESTARTED;
+        a3mi_link_step(link, link->incoming ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL, now);
+        link = find_pair(socket, peer, &request->author_tag, NULL);
+    }
+    if (link == NULL) {
+        link = make_incoming(socket, peer, request);
+    }
+    if (link == NULL) {
+        return A3MI_REFUSAL_NOT_READY;
+    }
+    link->incarnation = incarnation;
+    link->peer_node = *a3mi_peer_id(peer);
+    a3mi_link_step(link, A3MI_ON_REQUEST, request, now);
+    return 0;
+}
+
+static void on_request(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
+                       const struct a3mi_control *request, int64_t now)
+{
+    uint32_t refusal = A3MI_REFUSAL_NO_SOCKET;
+    struct a3mi_socket *socket = node->closing ? NULL : a3mi_node_find_socket(node, &request->addressee_tag);
+    if (socket != NULL) {
+        a3mi_socket_lock(socket);
+        refusal = take_request(socket, peer, incarnation, request, now);
+        a3mi_socket_unlock_turn(socket, node->turn);
+        a3mi_socket_unref(socket);
+    }
+    if (refusal != 0) {
+        answer(node, peer, incarnation, request, A3MI_CONTROL_REFUSE, refusal, now);
+    }
+}
+
+/* ---- Answers and ends ------------------------------------------------------------------ */
+
+/* The link a message is about: by this end's number, or, for an END that does not know it, by the author's. */
+static struct a3mi_link *find_link(struct a3mi_node *node, struct a3mi_peer *peer, const struct a3mi_control *control)
+{
+    if (control->addressee_link != 0) {
+        struct a3mi_link *link = a3mi_map64_get(&node->links, control->addressee_link);
+        return link != NULL && link->peer == peer ? link : NULL;
+    }
+    A3MI_LIST_FOREACH(it, a3mi_peer_links(peer))
+    {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
+        if (link->state != A3MI_LINK_REQUESTING && link->state != A3MI_LINK_RETRYING &&
+            link->peer_number == control->author_link) {
+            return link;
+        }
+    }
+    return NULL;
+}
+
+/* [socket] Which of the three refusals it is for the machine; notes why. */
+static enum a3mi_link_event refusal_event(struct a3mi_link *link, const struct a3mi_control *control)
+{
+    link->reason = a3mi_refusal_code(control->refusal);
+    if (a3mi_refusal_final(control->refusal)) {
+        return A3MI_ON_REFUSE_FINAL;
+    }
+    return a3mi_backoff_exhausted(&link->backoff) ? A3MI_ON_REFUSE_LAST : A3MI_ON_REFUSE;
+}
+
+/* [socket] */
+static void about_link(struct a3mi_link *link, uint64_t incarnation, const struct a3mi_control *control, int64_t now)
+{
+    enum a3mi_link_event event = A3MI_ON_ENDED;
+    switch (control->kind) {
+    case A3MI_CONTROL_ACCEPT:
+        event = A3MI_ON_ACCEPT;
+        if (link->state == A3MI_LINK_REQUESTING) {
+            link->incarnation = incarnation;
+            link->peer_node = *a3mi_peer_id(link->peer);
+        }
+        break;
+    case A3MI_CONTROL_REFUSE:
+        event = refusal_event(link, control);
+        break;
+    case A3MI_CONTROL_END:
+        event = A3MI_ON_END;
+        if (link->state == A3MI_LINK_UP) {
+            link->reason = control->refusal == A3MI_REFUSAL_CLOSED ? A3M_ECLOSED : A3M_ECANCELED;
+        }
+        break;
+    case A3MI_CONTROL_ENDED:
+    case A3MI_CONTROL_REQUEST:
+        break;
+    }
+    a3mi_link_step(link, event, control, now);
+}
+
+void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes,
+                          size_t size, int64_t now)
+{
+    uint8_t scratch[A3MI_CONTROL_METADATA_MAX];
+    struct a3mi_control control;
+    if (a3mi_control_decode(bytes, size, scratch, &control) != A3M_OK) {
+        node->odd_controls++;
+        return;
+    }
+    if (control.kind == A3MI_CONTROL_REQUEST) {
+        on_request(node, peer, incarnation, &control, now);
+        return;
+    }
+    struct a3mi_link *link = find_link(node, peer, &control);
+    if (link == NULL) {
+        if (control.kind == A3MI_CONTROL_END) {
+            answer(node, peer, incarnation, &control, A3MI_CONTROL_ENDED, 0, now);
+        } else if (control.kind == A3MI_CONTROL_ACCEPT) {
+            answer(node, peer, incarnation, &control, A3MI_CONTROL_END, A3MI_REFUSAL_CANCELED, now);
+        }
+        return;
+    }
+    struct a3mi_socket *socket = link->socket;
+    a3mi_socket_ref(socket);
+    a3mi_socket_lock(socket);
+    about_link(link, incarnation, &control, now);
+    a3mi_socket_unlock_turn(socket, node->turn);
+    a3mi_socket_unref(socket);
+}
+
+/* ---- Peers ------------------------------------------------------------------------------- */
+
+static bool concerned(const struct a3mi_link *link, uint64_t incarnation)
+{
+    switch (link->state) {
+    case A3MI_LINK_UP:
+    case A3MI_LINK_ENDING:
+    case A3MI_LINK_FINISHING:
+        return link->incarnation == incarnation;
+    case A3MI_LINK_REQUESTING:
+    case A3MI_LINK_CANCELLING:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
+                             enum a3mi_peer_end why, int64_t now)
+{
+    a3mi_peer_hold(peer);
+    A3MI_LIST_FOREACH_SAFE(it, next, a3mi_peer_links(peer))
+    {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
+        if (!concerned(link, incarnation)) {
+            continue;
+        }
+        struct a3mi_socket *socket = link->socket;
+        a3mi_socket_ref(socket);
+        a3mi_socket_lock(socket);
+        if (!link->ended) {
+            link->reason = why == A3MI_PEER_SILENT ? A3M_ESILENT : A3M_ERESTARTED;
+        }
+        a3mi_link_step(link, link->incoming || link->ended ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL, now);
+        a3mi_socket_unlock_turn(socket, socket->node->turn);
+        a3mi_socket_unref(socket);
+    }
+    a3mi_peer_release(node->assoc, peer);
+}
+
+/* [socket] This link stands for another from here on. */
+static void join(struct a3mi_link *link, struct a3mi_link *twin, int64_t now)
+{
+    a3mi_link_ref(twin);
+    link->alias = twin;
+    link->reason = A3M_EEXIST;
+    twin->incoming = false; /* this end wants it as well */
+    a3mi_link_step(link, A3MI_ON_REFUSE_FINAL, NULL, now);
+    if (link->state != A3MI_LINK_CLOSED) {
+        a3mi_link_step(link, A3MI_ON_TIMER_LAST, NULL, now);
+    }
+}
+
+bool a3mi_link_join_twin(struct a3mi_link *link)
+{
+    struct a3mi_socket *socket = link->socket;
+    int64_t now = socket->node->turn->now;
+    a3mi_socket_ref(socket);
+    a3mi_socket_lock(socket);
+    struct a3mi_link *twin = find_pair(socket, link->peer, &link->peer_tag, link);
+    bool found = twin != NULL && twin->state != A3MI_LINK_CANCELLING;
+    if (found) {
+        join(link, twin, now);
+    }
+    a3mi_socket_unlock_turn(socket, socket->node->turn);
+    a3mi_socket_unref(socket);
+    return found;
+}
+
+/*
+ * The association dropped the control messages that waited for `from`: nothing
+ * of them was transmitted. Links that asked there ask again.
+ */
+void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, struct a3mi_peer *into, int64_t now)
+{
+    a3mi_peer_hold(from);
+    A3MI_LIST_FOREACH_SAFE(it, next, a3mi_peer_links(from))
+    {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
+        a3mi_list_remove(&link->on_peer);
+        a3mi_peer_hold(into);
+        a3mi_list_push_back(a3mi_peer_links(into), &link->on_peer);
+        link->peer = into;
+        a3mi_peer_release(node->assoc, from);
+        if (link->state == A3MI_LINK_CANCELLING) {
+            a3mi_link_event(link, A3MI_ON_PEER_GONE, NULL, now);
+        } else if (!a3mi_link_join_twin(link) && link->state == A3MI_LINK_REQUESTING) {
+            if (link->backoff.attempts > 0) {
+                link->backoff.attempts--; /* the same attempt, to the same peer */
+            }
+            a3mi_link_event(link, A3MI_ON_PEER_LOST, NULL, now);
+            a3mi_link_event(link, A3MI_ON_TIMER, NULL, now);
+        }
+    }
+    a3mi_peer_release(node->assoc, from);
+}

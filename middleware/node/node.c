@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nodes: how they are made, and what can be asked of them. Their end is in close.c. */
+#include "node/node.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/addr.h"
+#include "base/error.h"
+#include "transport/registry.h"
+
+#define DEFAULT_OUTBOX (UINT64_C(64) << 20)
+#define REPORT_INTERVAL_NS INT64_C(1000000000)
+
+const char *a3m_version(void)
+{
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+    return TEXT(A3M_VERSION_MAJOR) "." TEXT(A3M_VERSION_MINOR) "." TEXT(A3M_VERSION_PATCH);
+}
+
+/* ---- Making -------------------------------------------------------------------------- */
+
+static int read_config(struct a3mi_node *node, const a3m_node_config *config)
+{
+    a3m_node_config *own = &node->config;
+    if (config != NULL) {
+        if (config->size < sizeof(size_t)) {
+            return a3mi_fail(A3M_EINVAL, "a3m_node_config.size is not set to sizeof(a3m_node_config)");
+        }
+        const uint8_t *tail = (const uint8_t *)config;
+        for (size_t i = sizeof(*own); i < config->size; i++) {
+            if (tail[i] != 0) {
+                return a3mi_fail(A3M_EINVAL, "a3m_node_config has a member that this version does not know");
+            }
+        }
+        memcpy(own, config, config->size < sizeof(*own) ? config->size : sizeof(*own));
+    }
+    if (own->lease.ns < 0 || own->spin.ns < 0 || own->peer_timeout.ns < 0 || own->linger.ns < 0) {
+        return a3mi_fail(A3M_EINVAL, "a3m_node_config: a length of time is negative");
+    }
+    if (own->reader_priority < 0 || own->reader_priority > 99 || own->reader_cpu < 0) {
+        return a3mi_fail(A3M_EINVAL, "a3m_node_config: reader_priority is 0 to 99, reader_cpu is not negative");
+    }
+    own->outbox_bytes = own->outbox_bytes > 0 ? own->outbox_bytes : DEFAULT_OUTBOX;
+    own->lease.ns = own->lease.ns > 0 ? own->lease.ns : 1000000;
+    own->spin.ns = own->no_spin ? 0 : own->spin.ns > 0 ? own->spin.ns : 50000;
+    return A3M_OK;
+}
+
+static int open_transport(struct a3mi_node *node, const char *address)
+{
+    struct a3mi_url url;
+    struct a3m_addr local;
+    int result = a3mi_url_parse(address, &url);
+    if (result != A3M_OK) {
+        return result;
+    }
+    if (url.is_node) {
+        return a3mi_fail(A3M_EINVAL, "'%s' is not an address: write udp://0.0.0.0:7101, or inproc://name", address);
+    }
+    if (url.has_tag) {
+        return a3mi_fail(A3M_EINVAL, "'%s': an address to bind has no '/' and no tag", address);
+    }
+    node->transport = a3mi_transport_find(url.scheme);
+    if (node->transport == NULL) {
+        return a3mi_fail(A3M_EINVAL, "'%s': there is no transport '%s'; there are udp and inproc", address, url.scheme);
+    }
+    result = node->transport->resolve(url.address, &local);
+    if (result != A3M_OK) {
+        return result;
+    }
+    struct a3m_transport_config config = {.size = sizeof(config),
+                                          .receive_buffer = node->config.receive_buffer,
+                                          .send_buffer = node->config.send_buffer};
+    result = node->transport->open(&local, &config, &node->transport_self);
+    if (result == A3M_OK) {
+        node->transport->local(node->transport_self, &node->address);
+    }
+    return result;
+}
+
+/* Any free UDP port on all addresses, of both families where the machine has IPv6. */
+static int open_default(struct a3mi_node *node)
+{
+    int result = open_transport(node, "udp://[::]:0");
+    return result == A3M_OK ? result : open_transport(node, "udp://0.0.0.0:0");
+}
+
+static int draw(void *bytes, size_t size)
+{
+    if (getrandom(bytes, size, 0) != (ssize_t)size) {
+        return a3mi_fail(A3M_EOS, "getrandom failed");
+    }
+    return A3M_OK;
+}
+
+static int make_assoc(struct a3mi_node *node)
+{
+    struct a3m_transport_info info = {0};
+    struct a3mi_assoc_config config = {.id = node->id, .linger = node->config.linger.ns,
+                                       .peer_timeout = node->config.peer_timeout.ns};
+    node->transport->info(node->transport_self, &info);
+    config.mtu = info.mtu;
+    int result = draw(config.key, sizeof(config.key));
+    while (result == A3M_OK && config.incarnation == 0) {
+        result = draw(&config.incarnation, sizeof(config.incarnation));
+    }
+    if (result == A3M_OK) {
+        result = draw(&config.seed, sizeof(config.seed));
+    }
+    if (result != A3M_OK) {
+        return result;
+    }
+    node->incarnation = config.incarnation;
+    a3mi_rng_init(&node->rng, config.seed ^ 1);
+    a3mi_mapb_init(&node->names, a3mi_rng_u64(&node->rng));
+    return a3mi_assoc_new(&node->assoc, &config, &a3mi_engine_hooks, node);
+}
+
+static int make_reader(struct a3mi_node *node)
+{
+    struct a3mi_reader_config config = {
+        .transport_fd = node->transport->fd(node->transport_self),
+        .lease_ns = node->config.lease.ns,
+        .spin_ns = node->config.spin.ns,
+        .lend = !node->config.no_lending,
+        .cpu = node->config.reader_cpu - 1,
+        .priority = node->config.reader_priority,
+    };
+    if (node->config.reader_name != NULL) {
+        snprintf(config.name, sizeof(config.name), "%s", node->config.reader_name);
+    } else {
+        snprintf(config.name, sizeof(config.name), "a3m:%.11s", node->id.s);
+    }
+    node->config.reader_name = NULL; /* the caller's string is not kept */
+    return a3mi_reader_new(&node->reader, &config, &a3mi_engine_ops, node);
+}
+
+static struct a3mi_node *alloc_node(void)
+{
+    struct a3mi_node *node = calloc(1, sizeof(*node));
+    if (node == NULL || pthread_mutex_init(&node->names_lock, NULL) != 0) {
+        free(node);
+        return NULL;
+    }
+    atomic_init(&node->refs, 1);
+    a3mi_map64_init(&node->links);
+    a3mi_heap_init(&node->events);
+    a3mi_list_init(&node->batch);
+    a3mi_list_init(&node->finishing);
+    a3mi_list_init(&node->sockets);
+    return node;
+}
+
+void a3mi_node_unref(struct a3mi_node *node)
+{
+    if (atomic_fetch_sub_explicit(&node->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    if (node->reader != NULL) {
+        a3mi_reader_free(node->reader);
+    }
+    if (node->assoc != NULL) {
+        a3mi_assoc_free(node->assoc);
+    }
+    if (node->transport_self != NULL) {
+        node->transport->close(node->transport_self);
+    }
+    a3mi_map64_fini(&node->links);
+    a3mi_heap_fini(&node->events);
+    a3mi_mapb_fini(&node->names);
+    pthread_mutex_destroy(&node->names_lock);
+    free(node);
+}
+
+static int make_node(struct a3mi_node *node, const char *id, const char *address, const a3m_node_config *config)
+{
+    if (id == NULL) {
+        return a3mi_fail(A3M_EINVAL, "a node needs an id: 1 to %d bytes of UTF-8", A3M_NAME_MAX);
+    }
+    int result = a3mi_name_set(&node->id, id, strlen(id));
+    if (result == A3M_OK) {
+        result = read_config(node, config);
+    }
+    if (result == A3M_OK) {
+        result = address != NULL ? open_transport(node, address) : open_default(node);
+    }
+    if (result == A3M_OK) {
+        result = make_assoc(node);
+    }
+    if (result == A3M_OK) {
+        result = make_reader(node);
+    }
+    return result;
+}
+
+int a3m_node_new(a3m_node *out, const char *id, const char *address, const a3m_node_config *config)
+{
+    struct a3mi_node *node = alloc_node();
+    if (node == NULL) {
+        return a3mi_fail(A3M_ENOMEM, "no memory for a node");
+    }
+    int result = make_node(node, id, address, config);
+    if (result == A3M_OK) {
+        node->handle = a3mi_registry_add(node, A3MI_KIND_NODE);
+        result = node->handle != 0 ? A3M_OK : a3mi_fail(A3M_ENOMEM, "no memory for a node");
+    }
+    if (result != A3M_OK) {
+        a3mi_node_unref(node);
+        return result;
+    }
+    atomic_init(&node->live_handles, 1);
+    out->v = node->handle;
+    return A3M_OK;
+}
+
+int a3m_node_start(a3m_node handle)
+{
+    void *obj;
+    int result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    if (result != A3M_OK) {
+        return result;
+    }
+    struct a3mi_node *node = obj;
+    result = a3mi_reader_start(node->reader);
+    a3mi_registry_put(handle.v);
+    return result;
+}
+
+/* ---- Asking ---------------------------------------------------------------------------- */
+
+int a3m_node_id(a3m_node handle, char *buf, size_t size)
+{
+    void *obj;
+    int result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    if (result != A3M_OK) {
+        return result;
+    }
+    struct a3mi_node *node = obj;
+    if (size <= node->id.len) {
+        result = a3mi_fail(A3M_EINVAL, "a node id of %u bytes does not fit into %zu", node->id.len, size);
+    } else {
+        memcpy(buf, node->id.s, (size_t)node->id.len + 1);
+    }
+    a3mi_registry_put(handle.v);
+    return result;
+}
+
+int a3m_node_address(a3m_node handle, char *buf, size_t size)
+{
+    void *obj;
+    char text[A3M_LINK_ADDRESS_SIZE];
+    int result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    if (result != A3M_OK) {
+        return result;
+    }
+    struct a3mi_node *node = obj;
+    (void)a3mi_addr_format(&node->address, text, sizeof(text));
+    if ((size_t)snprintf(buf, size, "%s", text) >= size) {
+        result = a3mi_fail(A3M_EINVAL, "the address '%s' does not fit into %zu bytes", text, size);
+    }
+    a3mi_registry_put(handle.v);
+    return result;
+}
+
+struct set_peer {
+    struct a3mi_node *node;
+    struct a3mi_name id;
+    struct a3m_addr addr;
+    int result;
+};
+
+/* [engine] The peer stays known by being held once for ever: by the node. */
+static void set_peer(void *arg, struct a3mi_turn *turn)
+{
+    struct set_peer *job = arg;
+    struct a3mi_node *node = job->node;
+    node->turn = turn;
+    struct a3mi_peer *peer = a3mi_assoc_peer(node->assoc, &job->id);
+    if (peer == NULL) {
+        job->result = A3M_ENOMEM;
+    } else {
+        bool known = a3mi_peer_addr(peer) != NULL;
+        a3mi_peer_set_addr(node->assoc, peer, &job->addr, turn->now);
+        if (known) {
+            a3mi_peer_release(node->assoc, peer);
+        }
+    }
+    node->turn = NULL;
+}
+
+int a3m_node_set_peer(a3m_node handle, const char *id, const char *address)
+{
+    void *obj;
+    struct set_peer job = {0};
+    struct a3mi_url url;
+    int result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    if (result != A3M_OK) {
+        return result;
+    }
+    job.node = obj;
+    result = id != NULL ? a3mi_name_set(&job.id, id, strlen(id)) : a3mi_fail(A3M_EINVAL, "no node id");
+    if (result == A3M_OK) {
+        result = address != NULL ? a3mi_url_parse(address, &url) : a3mi_fail(A3M_EINVAL, "no address");
+    }
+    if (result == A3M_OK && (url.is_node || url.has_tag || strcmp(url.scheme, job.node->transport->scheme) != 0)) {
+        result = a3mi_fail(A3M_EINVAL, "'%s' is not an address of the form %s://...", address,
+                           job.node->transport->scheme);
+    }
+    if (result == A3M_OK) {
+        result = job.node->transport->resolve(url.address, &job.addr);
+    }
+    if (result == A3M_OK) {
+        a3mi_reader_enter(job.node->reader, set_peer, &job);
+        result = job.result;
+    }
+    a3mi_registry_put(handle.v);
+    return result;
+}
+
+struct get_stats {
+    struct a3mi_node *node;
+    a3m_node_stats *out;
+};
+
+static void get_stats(void *arg, struct a3mi_turn *turn)
+{
+    (void)turn;
+    struct get_stats *job = arg;
+    struct a3mi_node *node = job->node;
+    a3m_node_stats *out = job->out;
+    struct a3mi_assoc_stats assoc;
+    struct a3m_transport_stats transport = {0};
+    a3mi_assoc_get_stats(node->assoc, &assoc);
+    node->transport->stats(node->transport_self, &transport);
+    out->tx_packets = transport.tx_packets;
+    out->tx_bytes = transport.tx_bytes;
+    out->rx_packets = transport.rx_packets;
+    out->rx_bytes = transport.rx_bytes;
+    out->tx_calls = transport.tx_calls;
+    out->rx_calls = transport.rx_calls;
+    out->rx_lost = transport.rx_dropped;
+    out->tx_messages = assoc.tx_messages;
+    out->rx_messages = assoc.rx_messages;
+    out->retransmitted = assoc.retransmitted;
+    out->duplicates = assoc.duplicates;
+    out->bad_version = assoc.bad_version;
+    out->bad_checksum = assoc.bad_checksum;
+    out->bad_packet = assoc.bad_packet + transport.rx_truncated;
+    out->bad_frame = assoc.bad_frame + node->odd_controls;
+    out->stray = assoc.stray;
+    out->duplicate_id = assoc.duplicate_id;
+    out->records_now = assoc.senders + assoc.receivers;
+    out->peers_now = assoc.peers;
+}
+
+int a3m_node_get_stats(a3m_node handle, a3m_node_stats *stats)
+{
+    void *obj;
+    if (stats == NULL || stats->size != sizeof(*stats)) {
+        return a3mi_fail(A3M_EINVAL, "a3m_node_stats.size is not set to sizeof(a3m_node_stats)");
+    }
+    int result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    if (result != A3M_OK) {
+        return result;
+    }
+    struct get_stats job = {.node = obj, .out = stats};
+    struct a3mi_reader_stats reader;
+    memset(stats, 0, sizeof(*stats));
+    stats->size = sizeof(*stats);
+    a3mi_reader_enter(job.node->reader, get_stats, &job);
+    a3mi_reader_get_stats(job.node->reader, &reader);
+    stats->links_now = atomic_load_explicit(&job.node->links_up, memory_order_relaxed);
+    stats->outbox_bytes_now = atomic_load_explicit(&job.node->outbox_bytes, memory_order_relaxed);
+    stats->turns = reader.turns;
+    stats->reader_wakeups = reader.reader_wakeups;
+    stats->reader_rx_wakeups = reader.reader_rx_wakeups;
+    stats->leader_sleeps = reader.leader_sleeps;
+    stats->waiter_sleeps = reader.waiter_sleeps;
+    stats->wakes = reader.wakes;
+    stats->role_transfers = reader.role_transfers;
+    a3mi_registry_put(handle.v);
+    return A3M_OK;
+}
+
+/* ---- Reports ------------------------------------------------------------------------------- */
+
+struct report {
+    int code;
+    char text[600];
+};
+
+void a3mi_node_report_duplicate(struct a3mi_node *node, const struct a3mi_name *id, const struct a3m_addr *where)
+{
+    struct a3mi_turn *turn = node->turn;
+    char address[A3M_LINK_ADDRESS_SIZE] = "";
+    if (node->config.report == NULL || turn->after != NULL || turn->now - node->last_report < REPORT_INTERVAL_NS) {
+        return;
+    }
+    struct report *report = malloc(sizeof(*report));
+    if (report == NULL) {
+        return;
+    }
+    node->last_report = turn->now;
+    if (where != NULL) {
+        (void)a3mi_addr_format(where, address, sizeof(address));
+    }
+    report->code = A3M_EDUPLICATE;
+    snprintf(report->text, sizeof(report->text),
+             "two live nodes use the id '%s'%s%s: give each node an id of its own", id->s,
+             address[0] != '\0' ? "; the other is at " : "", address);
+    turn->after = report;
+}
+
+void a3mi_node_after(struct a3mi_node *node, void *what)
+{
+    struct report *report = what;
+    node->config.report(node->config.report_arg, report->code, report->text);
+    free(report);
+}

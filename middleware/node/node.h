@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of a node: what joins reader, association, transport, sockets and
+ * links. Private to this folder.
+ *
+ * Locks, outermost first (docs/locks.md):
+ *   [engine]  the reader's engine lock: association, links' channels and machine
+ *   [socket]  one per socket: its queues, waiters, and what applications see of its links
+ *   [names]   the node's table of sockets; a leaf
+ *
+ * Lifetime: a node is counted by its handle, its sockets, and whoever closes it;
+ * a socket by its handle, the node's table and its links; a link by its handle,
+ * its socket's list and the engine. Memory goes with the last count, the engine
+ * and its threads when the node closes.
+ */
+#ifndef A3MI_NODE_H
+#define A3MI_NODE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <a3m/a3m.h>
+#include <a3m/socket_type.h>
+#include <a3m/transport.h>
+
+#include "base/fifo.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/message.h"
+#include "base/name.h"
+#include "base/rng.h"
+#include "core/assoc.h"
+#include "core/backoff.h"
+#include "core/link_machine.h"
+#include "node/registry.h"
+#include "proto/control.h"
+#include "runtime/clock.h"
+#include "runtime/reader.h"
+
+/* A socket is its base: one struct, by either name. */
+#define a3mi_socket a3m_base
+
+/* Packets of one engine turn, in each direction. */
+#define A3MI_TURN_PACKETS 64
+/* Outbox entries of one turn; a turn ends earlier when its time is up. */
+#define A3MI_TURN_ENTRIES 1024
+
+/* What an entry of the outbox is (struct a3mi_outbox_node.kind). */
+enum a3mi_command {
+    A3MI_CMD_MESSAGE = 0, /* an a3m_msg, numbered, for its link's channel */
+    A3MI_CMD_LINK,        /* a new link: ask for it */
+    A3MI_CMD_UNLINK,      /* end a link, behind what was sent on it */
+    A3MI_CMD_CREDIT,      /* a link has credit to return */
+};
+
+/* ---- Timed events: the reader thread's queue -------------------------------- */
+
+/* An event that fires once on the reader thread, with the engine lock held. [engine] */
+struct a3mi_event {
+    struct a3mi_timer_node timer;
+    void (*fire)(struct a3mi_event *event, int64_t now);
+};
+
+/* ---- Waiting --------------------------------------------------------------- */
+
+/* A thread that waits at a socket. On its stack. [socket] */
+struct a3mi_waiter {
+    struct a3mi_list list; /* in a queue, or alone once it was woken */
+    struct a3mi_parker parker;
+};
+
+/* Threads that wait for the same thing, the longest waiting first. [socket] */
+struct a3mi_waitq {
+    struct a3mi_list waiters;
+};
+
+/* ---- Links ------------------------------------------------------------------ */
+
+struct a3mi_link {
+    _Atomic uint32_t refs;
+    uint64_t handle;                 /* [const] */
+    struct a3mi_socket *socket;      /* [const] counted */
+    struct a3mi_outbox_node command; /* CMD_LINK */
+    struct a3mi_outbox_node unlink;  /* CMD_UNLINK */
+    struct a3mi_outbox_node credit;  /* CMD_CREDIT */
+
+    /* [engine] */
+    struct a3mi_peer *peer; /* held; NULL before and after */
+    uint64_t incarnation;   /* of the peer, while up */
+    struct a3mi_list on_peer;
+    uint64_t number;        /* this attempt's; in the node's table; 0: none */
+    uint64_t peer_number;
+    struct a3mi_tx tx;
+    struct a3mi_rx rx;
+    bool rx_attached;
+    struct a3mi_backoff backoff;
+    struct a3mi_event retry; /* the LinkRetryEvent */
+    int64_t armed_interval;  /* what the last attempt waits for */
+    uint64_t end_count;      /* FINISHING: messages the peer said it sent */
+    uint64_t drained;        /* messages taken out of the outbox, in all its lives */
+    bool released;           /* CLOSED: the engine's count goes when the outbox holds none of its messages */
+    struct a3mi_fifo batch;  /* messages of this turn, not yet handed to the socket */
+    struct a3mi_list in_batch;
+    struct a3mi_list in_finishing;
+
+    /* [engine and socket to change, either to read] */
+    enum a3mi_link_state state;
+
+    /* [socket] */
+    struct a3mi_list on_socket;
+    struct a3mi_list sendable; /* in the socket's list of links that could take a message */
+    struct a3mi_list readable; /* in the socket's list of links with messages */
+    struct a3mi_fifo inbox;
+    struct a3mi_link *alias;   /* counted: another link turned out to be the same */
+    bool incoming;
+    bool told_up;              /* the type's link_up was called, link_down not yet */
+    bool ended;                /* as applications see it: CLOSED, or being cancelled */
+    bool unlinking;            /* CMD_UNLINK was sent */
+    bool retired;              /* its handle is */
+    bool counted;              /* in the socket's links_up and links_coming */
+    int reason;                /* last refusal, or why it ended */
+    uint32_t attempts;
+    int64_t next_attempt;
+    struct a3mi_name peer_node; /* len 0: not known yet */
+    struct a3mi_name peer_tag;
+    struct a3m_addr peer_addr; /* as given by the application; kind NONE: by node id */
+    struct a3mi_identity *identity; /* counted; from when it is up */
+    struct a3mi_waitq credit_waiters;
+    struct a3mi_waitq state_waiters;
+
+    uint32_t life;                           /* counts detachments: messages of earlier lives are not sent */
+    uint64_t pushed;                         /* messages put into the outbox, in all its lives */
+    uint64_t sent, sent_bytes;               /* of this life: numbered and put into the outbox */
+    uint64_t limit_messages, limit_bytes;    /* the peer's grant, absolute */
+    uint64_t peer_capacity_bytes;            /* what a grant is worth when all was taken */
+    uint32_t peer_epoch;
+    uint64_t peer_max_message;
+    uint64_t acknowledged;
+    uint64_t received, taken, taken_bytes;   /* by this end's application */
+    uint64_t capacity_messages, capacity_bytes;
+    uint64_t told_messages, told_bytes;      /* limits told to the peer last */
+    uint32_t epoch;
+    bool credit_queued;                      /* `credit` is in the outbox */
+};
+
+/* ---- Sockets ---------------------------------------------------------------- */
+
+struct a3mi_options {
+    int64_t values[A3M_OPT_LAST_];
+};
+
+/* The base of a socket; a3m_base to authors of types. */
+struct a3m_base {
+    _Atomic uint32_t refs;
+    uint64_t handle;             /* [const] */
+    struct a3mi_node *node;      /* [const] counted */
+    const a3m_socket_type *type; /* [const] */
+    void *state;                 /* [const] the type's */
+    struct a3mi_name tag;        /* [const] */
+    struct a3mi_mapb_node by_tag; /* [names] */
+    struct a3mi_list on_node;     /* [names] */
+    bool named;                   /* [names] in the table */
+
+    pthread_mutex_t lock;
+    struct a3mi_wakes wakes; /* [socket] carried out at unlock */
+    struct a3mi_options options;
+    bool closed;
+    bool opened; /* [const] the type's `open` succeeded */
+    struct a3mi_list links;
+    struct a3mi_list sendable;
+    struct a3mi_list readable;
+    size_t inbox_count;
+    size_t links_up, links_coming; /* coming: requesting or retrying */
+    struct a3mi_waitq receivers;
+    struct a3mi_waitq senders;   /* for any link */
+    struct a3mi_waitq linkers;   /* for a link to be up */
+    struct a3mi_waitq drainers;
+    struct a3mi_waitq windows;   /* for room in the outbox */
+    uint64_t sent, finished;     /* messages: put into the outbox; acknowledged or given up */
+    uint64_t unread, undelivered, unknown, dropped, window_waits;
+
+    struct a3mi_list in_batch; /* [engine] */
+    struct a3mi_list batch;    /* [engine] links with messages of this turn */
+};
+
+/* ---- Nodes ------------------------------------------------------------------ */
+
+struct a3mi_node {
+    _Atomic uint32_t refs;
+    uint64_t handle; /* [const] */
+    struct a3mi_name id;
+    uint64_t incarnation;
+    a3m_node_config config;
+    const a3m_transport_ops *transport; /* [const] */
+    void *transport_self;
+    struct a3m_addr address;
+    struct a3mi_reader *reader;
+
+    /* [engine] */
+    struct a3mi_assoc *assoc;
+    struct a3mi_rng rng;
+    struct a3mi_map64 links; /* number → link */
+    uint64_t next_number;
+    struct a3mi_heap events;
+    struct a3mi_list batch;     /* sockets with messages of this turn */
+    struct a3mi_list finishing; /* links that may be finished by this turn */
+    struct a3mi_turn *turn;
+    bool write_blocked;
+    struct a3m_packet_in in[A3MI_TURN_PACKETS];
+    struct a3m_packet_out out[A3MI_TURN_PACKETS];
+    uint64_t odd_controls;
+    uint64_t lost_unknown, lost_undelivered; /* of links that ended, for the report */
+    uint64_t unread;
+    int64_t last_report; /* of a duplicate id */
+    bool closing;
+    struct a3mi_parker *closer; /* woken when everything is finished */
+
+    /* [names] */
+    pthread_mutex_t names_lock;
+    struct a3mi_mapb names;
+    struct a3mi_list sockets;
+    uint64_t next_auto_tag;
+    bool closed;
+
+    _Atomic uint64_t outbox_bytes; /* [atomic: relaxed] messages not yet wholly in units */
+    _Atomic uint32_t window_waiting; /* [atomic] sockets that may have threads waiting for room */
+    _Atomic uint64_t links_up;
+    _Atomic uint64_t discarded; /* [atomic] messages in receive queues of closed sockets */
+    _Atomic uint32_t live_handles; /* [atomic] of sockets and links: calls may be inside */
+    _Atomic(struct a3mi_parker *) idle; /* woken when live_handles reaches 0 */
+};
+
+/* ---- node.c, socket.c, link.c: counts --------------------------------------- */
+
+void a3mi_node_unref(struct a3mi_node *node);
+void a3mi_socket_ref(struct a3mi_socket *socket);
+void a3mi_socket_unref(struct a3mi_socket *socket);
+void a3mi_link_ref(struct a3mi_link *link);
+void a3mi_link_unref(struct a3mi_link *link);
+/* Handles of sockets and links, counted so that closing can wait for the calls that are inside. */
+void a3mi_node_handle_retired(struct a3mi_node *node);
+
+/* ---- socket.c: locking and names -------------------------------------------- */
+
+/* Finds the socket of a public call; a3mi_socket_leave ends it. A3M_ECLOSED when it is closing. */
+int a3mi_socket_enter(a3m_socket handle, struct a3mi_socket **socket);
+void a3mi_socket_leave(struct a3mi_socket *socket);
+void a3mi_socket_lock(struct a3mi_socket *socket);
+/* Lets go, then wakes whom it must. Not with the engine lock held. */
+void a3mi_socket_unlock(struct a3mi_socket *socket);
+/* The same within a turn: the turn wakes them when the engine lock is let go. */
+void a3mi_socket_unlock_turn(struct a3mi_socket *socket, struct a3mi_turn *turn);
+/* The socket with this tag, counted; NULL. */
+struct a3mi_socket *a3mi_node_find_socket(struct a3mi_node *node, const struct a3mi_name *tag);
+/* Begins to close: see a3m_socket_close. The caller holds a count. */
+void a3mi_socket_begin_close(struct a3mi_socket *socket);
+int64_t a3mi_socket_option(const struct a3mi_socket *socket, a3m_option option);
+
+/* ---- options.c --------------------------------------------------------------- */
+
+void a3mi_options_init(struct a3mi_options *options);
+int a3mi_options_set(struct a3mi_options *options, a3m_option option, int64_t value);
+int a3mi_options_get(const struct a3mi_options *options, a3m_option option, int64_t *value);
+
+/* ---- wait.c: waiting at a socket ---------------------------------------------- */
+
+void a3mi_waitq_init(struct a3mi_waitq *queue);
+/* Wakes up to `n`, the longest waiting first. [socket] */
+void a3mi_waitq_wake(struct a3mi_socket *socket, struct a3mi_waitq *queue, size_t n);
+/*
+ * [socket] Lets the lock go, sleeps, takes it again. 0 when woken (for whatever
+ * reason), A3M_ECLOSED, A3M_ETIMEDOUT, A3M_EDEADLK, A3M_EINTR. `woken` (may be
+ * NULL): whether a wake was meant for this thread, and must be passed on when
+ * the thread leaves without what it waited for.
+ */
+int a3mi_socket_wait(struct a3mi_socket *socket, struct a3mi_waitq *queue, a3m_time deadline, bool *woken);
+/* Sends that are being bundled by this thread (a3m_send_many) go out now. */
+void a3mi_hold_begin(struct a3mi_node *node);
+void a3mi_hold_end(struct a3mi_node *node);
+/* After a push into the outbox, no lock held: carries it, unless this thread bundles. */
+void a3mi_node_carry(struct a3mi_node *node);
+
+/* ---- flow.c: credit ----------------------------------------------------------- */
+
+/* [socket] Whether a message of `size` bytes may go on the link: 0, A3M_ENOCREDIT, A3M_EMSGSIZE, A3M_ENOLINK. */
+int a3mi_flow_admit(const struct a3mi_link *link, size_t size);
+/* [socket] Counts it as sent. */
+void a3mi_flow_use(struct a3mi_link *link, size_t size);
+/* [socket] Puts the link into or out of its socket's list of sendable ones. */
+void a3mi_flow_refresh(struct a3mi_link *link);
+/* [socket] The application took a message of `size` bytes; queues the grant when a batch is full: true, carry it. */
+bool a3mi_flow_taken(struct a3mi_link *link, size_t size);
+/* [engine] CMD_CREDIT. */
+void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now);
+/* [engine] The peer's grant. */
+void a3mi_flow_on_credit(struct a3mi_link *link, uint32_t epoch, uint64_t messages, uint64_t bytes);
+
+/* ---- link.c, link_control.c, link_api.c ---------------------------------------- */
+
+struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming);
+/* [engine] [socket] Runs the machine, actions included. `info` is what the event brought, or NULL. */
+void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info, int64_t now);
+/* [socket] For links that applications make: counts it as coming up. */
+void a3mi_link_count(struct a3mi_link *link);
+/* [socket] Its handle ends; it leaves its socket's list, and its handle ends. */
+void a3mi_link_retire(struct a3mi_link *link);
+void a3mi_link_leave_socket(struct a3mi_link *link);
+/*
+ * [engine] When its socket has another link with the same peer's socket: makes
+ * this one stand for that one, and says true.
+ */
+bool a3mi_link_join_twin(struct a3mi_link *link);
+/* [engine] The same, taking the socket's lock. */
+void a3mi_link_event(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info, int64_t now);
+/* [engine] CMD_LINK, CMD_UNLINK. */
+void a3mi_link_begin(struct a3mi_link *link, int64_t now);
+void a3mi_link_unlink(struct a3mi_link *link, int64_t now);
+/* [socket] Marks the link as ended by this end and queues CMD_UNLINK; true: carry it. */
+bool a3mi_link_request_end(struct a3mi_link *link, int reason);
+/* [engine] FINISHING: whether everything has arrived both ways, and closes it then. */
+void a3mi_link_check_finished(struct a3mi_link *link, int64_t now);
+/* [engine] The association's events about links. */
+void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes,
+                          size_t size, int64_t now);
+void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
+                             enum a3mi_peer_end why, int64_t now);
+void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, struct a3mi_peer *into, int64_t now);
+/* [engine] Sends one control message about a link; false: could not (no address, peer over). */
+bool a3mi_link_say(struct a3mi_link *link, struct a3mi_control *control, int64_t now);
+/* What a refusal on the wire means as an error code. */
+int a3mi_refusal_code(uint32_t refusal);
+
+/* ---- engine.c: the turn ---------------------------------------------------------- */
+
+extern const struct a3mi_reader_ops a3mi_engine_ops;
+extern const struct a3mi_assoc_hooks a3mi_engine_hooks;
+/* [engine] */
+void a3mi_event_set(struct a3mi_node *node, struct a3mi_event *event, int64_t at);
+void a3mi_event_cancel(struct a3mi_node *node, struct a3mi_event *event);
+
+/* ---- node.c, close.c ------------------------------------------------------------- */
+
+/* [engine] Another live node uses an id: counted, and told to the application after the turn. */
+void a3mi_node_report_duplicate(struct a3mi_node *node, const struct a3mi_name *id, const struct a3m_addr *where);
+/* After a turn, no lock held. */
+void a3mi_node_after(struct a3mi_node *node, void *what);
+/* [engine] Wakes who closes the node, once everything is finished. */
+void a3mi_node_check_closed(struct a3mi_node *node, struct a3mi_turn *turn);
+
+/* [engine] Takes everything out of the outbox. */
+void a3mi_engine_drain(struct a3mi_node *node, struct a3mi_turn *turn);
+/* [engine] Sends what there is to send, acknowledgements included. */
+void a3mi_engine_flush(struct a3mi_node *node, struct a3mi_turn *turn);
+
+/* ---- send.c ---------------------------------------------------------------------- */
+
+/* A link's message is wholly in units, or given up: its bytes leave the outbox's count. */
+void a3mi_window_return(struct a3mi_node *node, size_t bytes);
+
+#endif

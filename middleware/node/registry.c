@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table lives as long as the process: a stale handle can be asked about at any time. */
+#include "node/registry.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <a3m/errors.h>
+
+#include "base/error.h"
+#include "base/handle.h"
+
+static struct a3mi_handles handles;
+static int handles_error;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static atomic_bool forked; /* [atomic] this process is a child of the one that made the table */
+
+static void in_child(void)
+{
+    atomic_store(&forked, true);
+}
+
+static void make(void)
+{
+    handles_error = a3mi_handles_init(&handles);
+    pthread_atfork(NULL, NULL, in_child);
+}
+
+uint64_t a3mi_registry_add(void *obj, enum a3mi_handle_kind kind)
+{
+    pthread_once(&once, make);
+    if (handles_error != A3M_OK) {
+        return 0;
+    }
+    return a3mi_handles_add(&handles, obj, kind);
+}
+
+int a3mi_registry_get(uint64_t handle, enum a3mi_handle_kind kind, void **obj)
+{
+    static const char *const names[] = {
+        [A3MI_KIND_NODE] = "node", [A3MI_KIND_SOCKET] = "socket", [A3MI_KIND_LINK] = "link"};
+    if (atomic_load_explicit(&forked, memory_order_relaxed)) {
+        return a3mi_fail(A3M_EFORKED, "handles do not survive fork(): make a new node in the child");
+    }
+    pthread_once(&once, make);
+    *obj = handles_error == A3M_OK ? a3mi_handles_get(&handles, handle, kind) : NULL;
+    if (*obj == NULL) {
+        return a3mi_fail(A3M_EHANDLE, "not the handle of an open %s", names[kind]);
+    }
+    return A3M_OK;
+}
+
+void a3mi_registry_put(uint64_t handle)
+{
+    a3mi_handles_put(&handles, handle);
+}
+
+void a3mi_registry_retire(uint64_t handle, void (*last)(void *obj))
+{
+    a3mi_handles_retire(&handles, handle, last);
+}

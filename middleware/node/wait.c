@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Waiting at a socket, and bundling. A waiter lives on the stack of the thread
+ * that waits; whoever wakes it takes it off its queue first, with the socket's
+ * lock held, and wakes the parker after the lock is let go.
+ */
+#include "node/node.h"
+
+#include "base/error.h"
+
+/* The node whose sends this thread bundles (a3m_send_many), and whether something was pushed. */
+static _Thread_local struct a3mi_node *held_node;
+static _Thread_local bool held_pushed;
+
+void a3mi_waitq_init(struct a3mi_waitq *queue)
+{
+    a3mi_list_init(&queue->waiters);
+}
+
+void a3mi_waitq_wake(struct a3mi_socket *socket, struct a3mi_waitq *queue, size_t n)
+{
+    while (n > 0) {
+        struct a3mi_list *first = a3mi_list_pop_front(&queue->waiters);
+        if (first == NULL) {
+            return;
+        }
+        a3mi_wakes_add(&socket->wakes, &a3mi_container_of(first, struct a3mi_waiter, list)->parker);
+        n--;
+    }
+}
+
+static void hold_flush(void)
+{
+    if (held_node != NULL && held_pushed) {
+        held_pushed = false;
+        a3mi_reader_kick(held_node->reader);
+    }
+}
+
+void a3mi_hold_begin(struct a3mi_node *node)
+{
+    held_node = node;
+    held_pushed = false;
+}
+
+void a3mi_hold_end(struct a3mi_node *node)
+{
+    (void)node;
+    hold_flush();
+    held_node = NULL;
+}
+
+void a3mi_node_carry(struct a3mi_node *node)
+{
+    if (held_node == node) {
+        held_pushed = true;
+        return;
+    }
+    a3mi_reader_kick(node->reader);
+}
+
+int a3mi_socket_wait(struct a3mi_socket *socket, struct a3mi_waitq *queue, a3m_time deadline, bool *woken)
+{
+    struct a3mi_node *node = socket->node;
+    if (woken != NULL) {
+        *woken = false;
+    }
+    if (socket->closed) {
+        return a3mi_fail(A3M_ECLOSED, "the socket '%s' is closed", socket->tag.s);
+    }
+    if (a3mi_reader_on_thread(node->reader)) {
+        if (deadline.ns == A3M_NOW.ns) {
+            return A3M_ETIMEDOUT;
+        }
+        return a3mi_fail(A3M_EDEADLK, "a call that blocks, on the reader thread that it would wait for");
+    }
+    bool eintr = a3mi_socket_option(socket, A3M_OPT_EINTR) != 0;
+    struct a3mi_waiter waiter;
+    a3mi_parker_init(&waiter.parker);
+    a3mi_list_push_back(&queue->waiters, &waiter.list);
+    a3mi_socket_unlock(socket);
+    hold_flush();
+    int result = a3mi_reader_wait(node->reader, &waiter.parker, deadline.ns, eintr);
+    a3mi_socket_lock(socket);
+    if (a3mi_list_linked(&waiter.list)) {
+        a3mi_list_remove(&waiter.list);
+        a3mi_parker_fini(&waiter.parker);
+    } else {
+        /*
+         * A wake was collected for us. It may not have been carried out yet (we
+         * timed out meanwhile), by a thread that may want this lock first.
+         */
+        a3mi_socket_unlock(socket);
+        a3mi_parker_fini(&waiter.parker);
+        a3mi_socket_lock(socket);
+        if (woken != NULL) {
+            *woken = true;
+        }
+    }
+    if (socket->closed) {
+        return a3mi_fail(A3M_ECLOSED, "the socket '%s' was closed", socket->tag.s);
+    }
+    if (result == A3M_EINTR) {
+        return a3mi_fail(A3M_EINTR, "a signal arrived");
+    }
+    return result;
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Addresses and ids that cannot be had: what the command says, and with which code it ends.
+set -euo pipefail
+# shellcheck source=tests/support/cli.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../support/cli.sh"
+
+start server rep --node server --bind udp://127.0.0.1:0 --socket echo --echo
+await_address server
+
+say "the port is in use"
+run 1 rep --bind "$address" --echo
+expect "$err" "^a3m rep: .*'$address': address in use.*choose another port, or port 0 for any free one"
+
+say "the address is not one of this machine's"
+run 1 rep --bind udp://192.0.2.1:0 --echo
+expect "$err" "^a3m rep: .*192\.0\.2\.1.*address not available.*0\.0\.0\.0"
+
+say "a name that cannot be resolved"
+run 1 req --link udp://no-such-host.invalid:7101/echo --data x
+expect "$err" "^a3m req: .*no-such-host\.invalid"
+run 1 req --peer a=udp://no-such-host.invalid:7101 --link a/echo --data x
+expect "$err" "^a3m req: .*no-such-host\.invalid"
+
+say "ids and tags as long as they may be"
+long=$(printf '%255s' '' | tr ' ' n)
+start long rep --node "$long" --bind udp://127.0.0.1:0 --socket "$long" --echo --count 2
+server_address=$address
+await_address long
+expect "$line" "node '$long' at .*, socket '$long'"
+run 0 req --link "$address/$long" --data x
+run 0 req --peer "$long=$address" --link "$long/$long" --data x
+finish long 0
+address=$server_address
+
+say "an id and a tag that are not ASCII"
+start umlaut rep --node 'Gerät 7' --bind udp://127.0.0.1:0 --socket 'Größe' --echo
+await_address umlaut
+run 0 req --link "$address/Größe" --data x
+run 0 req --peer "Gerät 7=$address" --link "Gerät 7/Größe" --data x
+stop umlaut TERM 0
+address=$server_address
+
+say "two nodes with one id at one peer: each gets its replies, or hears why not"
+run 0 req --node client --link "$address/echo" --data one
+run 0 req --node client --link "$address/echo" --data two
+expect_file "$work/out" two
+
+say "a link to a node with one's own id"
+run 1 req --node server --link "$address/echo" --data x --timeout 2s
+expect "$err" "duplicate|another live node has the id 'server'"
+stop server TERM 0
