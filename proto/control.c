@@ -129,7 +129,8 @@ size_t a3mi_control_encode(const struct a3mi_control *control, uint8_t *buf, siz
     }
     if (form & PART_REASON) {
         wire.refusal = (A3m__Link__Refusal)control->refusal;
-        wire.text = borrow(text, copy_text(text, control->text, strnlen(control->text, sizeof(control->text))));
+        wire.text = borrow(text,
+                           copy_text(text, control->text, strnlen(control->text, sizeof(control->text))));
     }
     if (form & PART_COUNTS) {
         wire.count = control->count;
@@ -243,8 +244,9 @@ static int take(struct a3mi_control *control, const A3m__Link__Control *wire, ui
     if ((rc = take_numbers(control, wire, form)) != 0) {
         return rc;
     }
-    if ((form & PART_TAGS) && ((rc = take_name(&control->author_tag, &wire->author_tag, "author's tag")) != 0 ||
-                               (rc = take_name(&control->addressee_tag, &wire->addressee_tag, "addressee's tag")) != 0)) {
+    if ((form & PART_TAGS) &&
+        ((rc = take_name(&control->author_tag, &wire->author_tag, "author's tag")) != 0 ||
+         (rc = take_name(&control->addressee_tag, &wire->addressee_tag, "addressee's tag")) != 0)) {
         return rc;
     }
     if ((form & PART_OFFER) && (rc = take_offer(control, wire, scratch)) != 0) {

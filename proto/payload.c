@@ -29,17 +29,18 @@
 struct a3m_pack {
     msgpack_sbuffer buffer;
     msgpack_packer packer;
-    int error;                 /* the first one; stays until a3m_pack_take */
-    bool complete;             /* the payload's one value is there */
-    unsigned depth;            /* of what is open */
-    uint64_t left[A3MI_PAYLOAD_DEPTH_MAX];  /* values missing, outermost first */
+    int error;                             /* the first one; stays until a3m_pack_take */
+    bool complete;                         /* the payload's one value is there */
+    unsigned depth;                        /* of what is open */
+    uint64_t left[A3MI_PAYLOAD_DEPTH_MAX]; /* values missing, outermost first */
 };
 
 static int pack_write(void *arg, const char *bytes, size_t size)
 {
     a3m_pack *pack = arg;
 
-    if (size > A3M_MESSAGE_CEILING - pack->buffer.size || msgpack_sbuffer_write(&pack->buffer, bytes, size) != 0) {
+    if (size > A3M_MESSAGE_CEILING - pack->buffer.size ||
+        msgpack_sbuffer_write(&pack->buffer, bytes, size) != 0) {
         pack->error = A3M_ENOMEM;
         return -1;
     }
@@ -186,7 +187,8 @@ static int pack_check(const a3m_pack *pack)
         return a3mi_fail(A3M_ENOMEM, "no memory for the payload, or it is larger than a message can be");
     }
     if (pack->error != 0) {
-        return a3mi_fail(pack->error, "a second value, a text without bytes, or arrays and maps nested more than %d deep",
+        return a3mi_fail(pack->error,
+                         "a second value, a text without bytes, or arrays and maps nested more than %d deep",
                          A3MI_PAYLOAD_DEPTH_MAX);
     }
     if (pack->depth > 0) {
@@ -402,7 +404,8 @@ static int walk(struct a3mi_rd *rd, msgpack_zone *zone, msgpack_object *root, ui
         }
         uint64_t inside = a3mi_object_count(at);
         if (inside > 0) {
-            levels[depth++] = (struct level){.next = zone ? place_inside(zone, at, inside) : NULL, .left = inside};
+            levels[depth++] = (struct level){.next = zone ? place_inside(zone, at, inside) : NULL,
+                                             .left = inside};
             *count += inside;
             if (zone != NULL && levels[depth - 1].next == NULL) {
                 return a3mi_fail(A3M_ENOMEM, "no memory for the payload's values");
@@ -449,7 +452,8 @@ int a3m_unpack_new(a3m_unpack **unpack, const a3m_msg *msg, a3m_value *root)
     if (made == NULL || count > SIZE_MAX / sizeof(msgpack_object) - 1 ||
         !msgpack_zone_init(&made->zone, (size_t)count * sizeof(msgpack_object))) {
         free(made);
-        return a3mi_fail(A3M_ENOMEM, "no memory for the payload's %llu values", (unsigned long long)count + 1);
+        return a3mi_fail(A3M_ENOMEM, "no memory for the payload's %llu values",
+                         (unsigned long long)count + 1);
     }
     a3mi_rd_init(&rd, a3m_msg_data(msg), a3m_msg_size(msg));
     rc = walk(&rd, &made->zone, &made->root, &count);
@@ -501,9 +505,15 @@ static void show(const msgpack_object *object, a3m_value *value)
         value->type = A3M_VALUE_DOUBLE;
         value->via.f64 = object->via.f64;
         return;
-    case MSGPACK_OBJECT_STR: show_bytes(value, A3M_VALUE_STR, object->via.str.ptr, object->via.str.size); return;
-    case MSGPACK_OBJECT_BIN: show_bytes(value, A3M_VALUE_BIN, object->via.bin.ptr, object->via.bin.size); return;
-    case MSGPACK_OBJECT_EXT: show_bytes(value, A3M_VALUE_EXT, object->via.ext.ptr, object->via.ext.size); return;
+    case MSGPACK_OBJECT_STR:
+        show_bytes(value, A3M_VALUE_STR, object->via.str.ptr, object->via.str.size);
+        return;
+    case MSGPACK_OBJECT_BIN:
+        show_bytes(value, A3M_VALUE_BIN, object->via.bin.ptr, object->via.bin.size);
+        return;
+    case MSGPACK_OBJECT_EXT:
+        show_bytes(value, A3M_VALUE_EXT, object->via.ext.ptr, object->via.ext.size);
+        return;
     case MSGPACK_OBJECT_ARRAY:
         value->type = A3M_VALUE_ARRAY;
         value->via.count = object->via.array.size;
@@ -523,7 +533,8 @@ int a3m_value_at(const a3m_value *value, uint32_t i, a3m_value *out)
         return a3mi_fail(A3M_EINVAL, "the value is no array or map");
     }
     if (i >= a3mi_object_count(object)) {
-        return a3mi_fail(A3M_ENOENT, "no value %u: there are %llu", i, (unsigned long long)a3mi_object_count(object));
+        return a3mi_fail(A3M_ENOENT, "no value %u: there are %llu", i,
+                         (unsigned long long)a3mi_object_count(object));
     }
     show(a3mi_object_inside(object) + i, out);
     return 0;

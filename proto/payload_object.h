@@ -16,7 +16,8 @@
 /* Arrays and maps inside one another, empty ones included. */
 #define A3MI_PAYLOAD_DEPTH_MAX 64
 
-_Static_assert(sizeof(msgpack_object_kv) == 2 * sizeof(msgpack_object), "a map is an array of keys and values");
+_Static_assert(sizeof(msgpack_object_kv) == 2 * sizeof(msgpack_object),
+               "a map is an array of keys and values");
 
 static inline bool a3mi_object_is_container(const msgpack_object *object)
 {

@@ -69,7 +69,13 @@ static void put_number(struct printer *p, double value, bool single)
     size_t integer = strspn(text, "-0123456789");
     size_t point = strcspn(text + integer, "0123456789e");
     put(p, text, integer);
-    put(p, point > 0 ? "." : text[integer] == '\0' ? ".0" : "", point > 0 ? 1 : text[integer] == '\0' ? 2 : 0);
+    put(p,
+        point > 0               ? "."
+        : text[integer] == '\0' ? ".0"
+                                : "",
+        point > 0               ? 1
+        : text[integer] == '\0' ? 2
+                                : 0);
     put(p, text + integer + point, strlen(text + integer + point));
 }
 
@@ -133,7 +139,9 @@ static void put_value(struct printer *p, const msgpack_object *object)
 {
     switch (object->type) {
     case MSGPACK_OBJECT_NIL: put(p, "null", 4); return;
-    case MSGPACK_OBJECT_BOOLEAN: put(p, object->via.boolean ? "true" : "false", object->via.boolean ? 4 : 5); return;
+    case MSGPACK_OBJECT_BOOLEAN:
+        put(p, object->via.boolean ? "true" : "false", object->via.boolean ? 4 : 5);
+        return;
     case MSGPACK_OBJECT_POSITIVE_INTEGER: put_format(p, "%llu", (unsigned long long)object->via.u64); return;
     case MSGPACK_OBJECT_NEGATIVE_INTEGER: put_format(p, "%lld", (long long)object->via.i64); return;
     case MSGPACK_OBJECT_FLOAT32: put_number(p, object->via.f64, true); return;

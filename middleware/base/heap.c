@@ -78,6 +78,7 @@ static void sift_down(struct a3mi_heap *h, uint32_t i, struct a3mi_heap_entry en
 static uint32_t place_of(const struct a3mi_heap *h, const struct a3mi_timer_node *node)
 {
     assert(h->entries != NULL && node->pos <= h->count && h->entries[node->pos - 1].node == node);
+    (void)h;
     return node->pos - 1;
 }
 

@@ -44,6 +44,15 @@ struct a3mi_tx {
     uint64_t packed;            /* messages wholly in units */
     uint64_t acknowledged;      /* messages wholly acknowledged */
     uint32_t units_in_flight;   /* units that hold parts of this channel, unacknowledged */
+
+    /* The association's own. */
+    struct a3mi_span *span;     /* the message that is partly in units */
+    struct a3mi_list acked;     /* in the list of channels with acknowledgements to report */
+    uint64_t newly_acked;
+    bool credit_waiting;        /* a grant for the other direction, not yet in a unit */
+    uint32_t credit_epoch;
+    uint64_t credit_messages;
+    uint64_t credit_bytes;
 };
 
 /* The receiving side. Attached before its index is told to the peer. */
@@ -55,6 +64,7 @@ struct a3mi_rx {
     uint64_t max_message;       /* larger ones are a violation */
     struct a3mi_list partial;   /* messages that are incomplete, or wait for an earlier one */
     uint64_t partial_bytes;
+    uint32_t partial_count;
 };
 
 /* ---- Events --------------------------------------------------------------- */
@@ -75,8 +85,12 @@ struct a3mi_assoc_hooks {
     void (*message)(void *arg, struct a3mi_rx *rx, a3m_msg *msg);
     /* A control message from an incarnation of a peer, in order. Bytes borrowed. */
     void (*control)(void *arg, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes, size_t size);
-    /* The peer's credit for a channel that we send on. Absolute; the caller ignores old epochs. */
-    void (*credit)(void *arg, struct a3mi_tx *tx, uint32_t epoch, uint64_t messages, uint64_t bytes);
+    /*
+     * The peer's credit for the sending direction of the link that receives at
+     * `rx` (the only index both ends know here). Absolute; the caller ignores
+     * old epochs.
+     */
+    void (*credit)(void *arg, struct a3mi_rx *rx, uint32_t epoch, uint64_t messages, uint64_t bytes);
     /* A message is wholly in units: the hook owns it (and frees it). */
     void (*packed)(void *arg, struct a3mi_tx *tx, a3m_msg *msg);
     /* `n` more messages of a channel are acknowledged (accepted by the peer's node). */
@@ -89,8 +103,9 @@ struct a3mi_assoc_hooks {
     void (*peer_ended)(void *arg, struct a3mi_peer *peer, uint64_t incarnation, enum a3mi_peer_end why);
     /*
      * The peer `from`, known by address only, turned out to be `into`. The caller
-     * moves what it keeps; `from` goes away when it is released. Control messages
-     * that wait move by themselves.
+     * moves what it keeps; `from` goes away when it is released. Receiving
+     * channels of `from` are channels of `into` already; control messages that
+     * waited are gone, and nothing of them was transmitted.
      */
     void (*peer_merged)(void *arg, struct a3mi_peer *from, struct a3mi_peer *into);
     /* Another live node uses this node's id (peer NULL), or a peer's id is used by two. */
@@ -189,12 +204,15 @@ void a3mi_assoc_input(struct a3mi_assoc *assoc, const struct a3m_addr *from, con
 int64_t a3mi_assoc_deadline(const struct a3mi_assoc *assoc);
 void a3mi_assoc_tick(struct a3mi_assoc *assoc, int64_t now);
 
+/* The most packets that one call of output builds. */
+#define A3MI_OUTPUT_MAX 256u
+
 /*
- * Builds up to `max` packets to send now and returns their number; call until
- * it returns less than `max`. With `flush`, acknowledgements that could still
- * wait for company go as well: the caller is about to sleep. The packets' bytes
- * and addresses stay valid until the next call of any function of this header
- * but a3mi_assoc_refused.
+ * Builds up to `max` packets (A3MI_OUTPUT_MAX at most) to send now and returns
+ * their number; call until it returns less than `max`. With `flush`,
+ * acknowledgements that could still wait for company go as well: the caller is
+ * about to sleep. The packets' bytes and addresses stay valid until the next
+ * call of any function of this header but a3mi_assoc_refused.
  */
 size_t a3mi_assoc_output(struct a3mi_assoc *assoc, struct a3m_packet_out *out, size_t max, bool flush, int64_t now);
 

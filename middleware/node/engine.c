@@ -246,10 +246,10 @@ static void on_control(void *arg, struct a3mi_peer *peer, uint64_t incarnation, 
     a3mi_link_on_control(node, peer, incarnation, bytes, size, node->turn->now);
 }
 
-static void on_credit(void *arg, struct a3mi_tx *tx, uint32_t epoch, uint64_t messages, uint64_t bytes)
+static void on_credit(void *arg, struct a3mi_rx *rx, uint32_t epoch, uint64_t messages, uint64_t bytes)
 {
     (void)arg;
-    a3mi_flow_on_credit(a3mi_container_of(tx, struct a3mi_link, tx), epoch, messages, bytes);
+    a3mi_flow_on_credit(a3mi_container_of(rx, struct a3mi_link, rx), epoch, messages, bytes);
 }
 
 static void on_packed(void *arg, struct a3mi_tx *tx, a3m_msg *msg)

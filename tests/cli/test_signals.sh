@@ -58,7 +58,7 @@ await_address human
 start client req --link "$address/human" --data 'are you there?'
 await_output human 1
 stop client INT 5
-expect "$err" "request 1: interrupted: outcome unknown"
+expect "$err" "request 1: outcome unknown: interrupted"
 
 say "a server that waits for a person"
 stop human INT 1

@@ -53,7 +53,7 @@ net_lose() {
     for net in "$net_a" "$net_b"; do
         # The file is read whole before anything is changed: the table is replaced at once.
         ip netns exec "$net" nft -f - <<-EOF || net_skip "nft cannot drop packets here"
-		table inet loss
+		add table inet loss
 		delete table inet loss
 		table inet loss {
 		    chain arriving {

@@ -12,7 +12,7 @@
 
 #include "core/backoff.h"
 
-#define MS INT64_C(1000000)
+#define MS           INT64_C(1000000)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void expect_intervals(struct a3mi_backoff *backoff, const int64_t *expected, size_t n)
@@ -39,7 +39,7 @@ static void test_backoff_minimum_only_stays_at_minimum(void **state)
 static void test_backoff_maximum_set_doubles_up_to_it(void **state)
 {
     (void)state;
-    static const int64_t defaults[] = {50 * MS,  100 * MS,  200 * MS,  400 * MS, 800 * MS,
+    static const int64_t defaults[] = {50 * MS,   100 * MS,  200 * MS,  400 * MS, 800 * MS,
                                        1600 * MS, 2000 * MS, 2000 * MS, 2000 * MS};
     static const int64_t power[] = {1, 2, 4, 8, 8, 8};
     struct a3mi_backoff backoff;

@@ -236,7 +236,8 @@ static void test_control_fields_of_other_kinds_do_not_travel(void **state)
     assert_int_equal(control.index, 0);
     assert_int_equal(control.refusal, 0);
 
-    struct a3mi_control full = sample(A3MI_CONTROL_REQUEST), least = {.kind = A3MI_CONTROL_ENDED, .author_link = 7};
+    struct a3mi_control full = sample(A3MI_CONTROL_REQUEST),
+                        least = {.kind = A3MI_CONTROL_ENDED, .author_link = 7};
     uint8_t a[A3MI_CONTROL_MAX], b[A3MI_CONTROL_MAX];
     full.kind = A3MI_CONTROL_ENDED;
     full.addressee_link = 0;
@@ -262,10 +263,10 @@ static void test_control_unknown_fields_are_skipped(void **state)
 {
     (void)state;
     static const uint8_t unknown[] = {
-        0xc0, 0x3e, 1,                                     /* 1,000: varint */
-        0xca, 0x3e, 3, 'x', 'y', 'z',                      /* 1,001: bytes */
-        0xd1, 0x3e, 1, 2,   3,   4,   5,   6,   7,   8,    /* 1,002: 64 bits */
-        0xdd, 0x3e, 1, 2,   3,   4,                        /* 1,003: 32 bits */
+        0xc0, 0x3e, 1,                            /* 1,000: varint */
+        0xca, 0x3e, 3, 'x', 'y', 'z',             /* 1,001: bytes */
+        0xd1, 0x3e, 1, 2,   3,   4,   5, 6, 7, 8, /* 1,002: 64 bits */
+        0xdd, 0x3e, 1, 2,   3,   4,               /* 1,003: 32 bits */
     };
     for (size_t i = 0; i < COUNT(kinds); i++) {
         struct a3mi_control control = sample(kinds[i]), again;
@@ -293,9 +294,14 @@ static void test_control_long_text_is_cut_at_a_character(void **state)
         const char *character;
         size_t before, expected;
     } cases[] = {
-        {"\xc3\xa9", 254, 254},         {"\xc3\xa9", 253, 255},         {"\xe2\x82\xac", 253, 253},
-        {"\xe2\x82\xac", 252, 255},     {"\xf0\x9f\x98\x80", 252, 252}, {"\xf0\x9f\x98\x80", 251, 255},
-        {"a", 254, 255},                {"a", 255, 255},
+        {"\xc3\xa9", 254, 254},
+        {"\xc3\xa9", 253, 255},
+        {"\xe2\x82\xac", 253, 253},
+        {"\xe2\x82\xac", 252, 255},
+        {"\xf0\x9f\x98\x80", 252, 252},
+        {"\xf0\x9f\x98\x80", 251, 255},
+        {"a", 254, 255},
+        {"a", 255, 255},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char text[600];
@@ -509,15 +515,19 @@ static void test_control_wrong_form_is_a_protocol_error(void **state)
     static const uint8_t kind_as_bytes[] = {0x0a, 1, 1};
     static const uint8_t group[] = {0x08, 1, 0x0b, 0x0c};
     static const uint8_t field_zero[] = {0x00, 0x01};
-    static const uint8_t endless_number[] = {0x08, 0x81, 0x81, 0x81, 0x81, 0x81, 0x81, 0x81, 0x81, 0x81, 0x81, 0x81};
+    static const uint8_t endless_number[] = {0x08, 0x81, 0x81, 0x81, 0x81, 0x81,
+                                             0x81, 0x81, 0x81, 0x81, 0x81, 0x81};
     static const uint8_t huge_length[] = {0x08, 1, 0x22, 0xff, 0xff, 0xff, 0xff, 0x0f};
     static const struct {
         const uint8_t *bytes;
         size_t size;
     } cases[] = {
-        {tag_as_number, sizeof(tag_as_number)}, {kind_as_bytes, sizeof(kind_as_bytes)},
-        {group, sizeof(group)},                 {field_zero, sizeof(field_zero)},
-        {endless_number, sizeof(endless_number)}, {huge_length, sizeof(huge_length)},
+        {tag_as_number, sizeof(tag_as_number)},
+        {kind_as_bytes, sizeof(kind_as_bytes)},
+        {group, sizeof(group)},
+        {field_zero, sizeof(field_zero)},
+        {endless_number, sizeof(endless_number)},
+        {huge_length, sizeof(huge_length)},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         uint8_t scratch[A3MI_CONTROL_METADATA_MAX];

@@ -26,7 +26,7 @@ struct req {
     struct cli_latency latency;
     a3m_msg *data;
     int64_t count; /* 0: without end */
-    int64_t started, replies, timed_out, unknown, failed;
+    int64_t started, replies, timed_out, unknown, unsent;
     enum cli_status worst;
 };
 
@@ -42,34 +42,45 @@ static int print(struct req *r, const a3m_msg *reply, a3m_duration round_trip)
     return cli_output_flush(&r->output);
 }
 
-/* Says and counts that the present request got no reply; `sent` when the server may have it. */
-static void judge_failure(struct req *r, int code, bool sent)
+/* Says and counts that the present request was not sent: nobody has it. */
+static void judge_unsent(struct req *r, int code)
 {
-    enum cli_status status;
+    enum cli_status status = CLI_OTHER;
     char limit[48];
     switch (code) {
     case A3M_ETIMEDOUT:
         cli_duration_format(r->options->timeout, limit, sizeof limit);
-        cli_error("request %" PRId64 ": timed out: %s within %s", r->started,
-                  sent ? "no reply" : "could not be sent", limit);
+        cli_error("request %" PRId64 ": timed out: could not be sent within %s", r->started, limit);
         r->timed_out++;
-        status = CLI_TIMED_OUT;
+        r->worst = cli_status_worse(r->worst, CLI_TIMED_OUT);
+        return;
+    case A3M_EINTR: cli_error("request %" PRId64 ": interrupted before it was sent", r->started); break;
+    case A3M_ENOLINK:
+        cli_error("request %" PRId64 ": not sent: no link is left", r->started);
+        status = cli_session_report_links(&r->session);
         break;
-    case A3M_EINTR:
-        cli_error("request %" PRId64 ": interrupted%s", r->started,
-                  sent ? ": outcome unknown" : " before it was sent");
-        r->unknown += sent ? 1 : 0;
-        r->failed += sent ? 0 : 1;
-        status = sent ? CLI_UNKNOWN : CLI_OTHER;
-        break;
-    default:
-        status = cli_failed(code, "request %" PRId64 "%s", r->started,
-                            sent ? ": outcome unknown" : ": not sent");
-        r->unknown += sent ? 1 : 0;
-        r->failed += sent ? 0 : 1;
-        status = sent ? CLI_UNKNOWN : status;
+    default: status = cli_failed(code, "request %" PRId64 ": not sent", r->started);
     }
+    r->unsent++;
     r->worst = cli_status_worse(r->worst, status);
+}
+
+/* Says and counts that the present request was sent, and has no reply: the server may have handled it. */
+static void judge_unanswered(struct req *r, int code)
+{
+    char limit[48];
+    switch (code) {
+    case A3M_ETIMEDOUT:
+        cli_duration_format(r->options->timeout, limit, sizeof limit);
+        cli_error("request %" PRId64 ": timed out: no reply within %s", r->started, limit);
+        r->timed_out++;
+        r->worst = cli_status_worse(r->worst, CLI_TIMED_OUT);
+        return;
+    case A3M_EINTR: cli_error("request %" PRId64 ": outcome unknown: interrupted", r->started); break;
+    default: cli_error("request %" PRId64 ": outcome unknown: %s", r->started, a3m_strerror(code));
+    }
+    r->unknown++;
+    r->worst = cli_status_worse(r->worst, CLI_UNKNOWN);
 }
 
 static int wait_reply(struct req *r, a3m_request request, a3m_msg **reply, a3m_time deadline)
@@ -101,12 +112,12 @@ static bool exchange(struct req *r)
     int code = cli_session_request(&r->session, msg, &request, deadline);
     if (code != 0) {
         a3m_msg_free(msg);
-        judge_failure(r, code, false);
+        judge_unsent(r, code);
         return code == A3M_ETIMEDOUT;
     }
     code = wait_reply(r, request, &reply, deadline);
     if (code != 0) {
-        judge_failure(r, code, true);
+        judge_unanswered(r, code);
         return code != A3M_EINTR;
     }
     a3m_duration round_trip = a3m_ns(a3m_now().ns - begin.ns);
@@ -160,7 +171,7 @@ static void summarize(struct req *r)
     char times[160];
     add_count(counts, sizeof counts, r->timed_out, "timed out");
     add_count(counts, sizeof counts, r->unknown, "of unknown outcome");
-    add_count(counts, sizeof counts, r->failed, "not sent");
+    add_count(counts, sizeof counts, r->unsent, "not sent");
     cli_latency_format(&r->latency, times, sizeof times);
     cli_notice("%" PRId64 " request%s, %" PRId64 " repl%s%s%s%s", r->started, r->started == 1 ? "" : "s",
                r->replies, r->replies == 1 ? "y" : "ies", counts, times[0] == '\0' ? "" : "; ", times);

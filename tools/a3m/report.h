@@ -14,8 +14,8 @@
 
 #define CLI_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 
-/* Sets the name after "a3m" ("" for none), borrowed, and whether notices are left out. */
-void cli_report_begin(const char *command, bool quiet);
+/* Sets the command's name after "a3m" ("" for none), borrowed, and whether notices are left out. */
+void cli_report_begin(const char *name, bool without_notices);
 
 /* The name that was set. */
 const char *cli_report_command(void);

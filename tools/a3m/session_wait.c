@@ -108,6 +108,12 @@ int cli_session_request(struct cli_session *s, a3m_msg *msg, a3m_request *reques
     }
 }
 
+/* Whether a link that ended for this reason ended because its peer wanted it so. */
+static bool is_orderly(int reason)
+{
+    return reason == 0 || reason == A3M_ECLOSED || reason == A3M_ECANCELED;
+}
+
 /* What became of the link to options->links.items[i] so far, as text. */
 static const char *describe(const struct cli_session *s, size_t i, a3m_link_info *info)
 {
@@ -115,10 +121,10 @@ static const char *describe(const struct cli_session *s, size_t i, a3m_link_info
     if (a3m_link_get_info(s->links[i], info) != 0) {
         return "ended";
     }
-    if (info->reason != 0) {
-        return a3m_strerror(info->reason);
+    if (info->state == A3M_LINK_ENDED && is_orderly(info->reason)) {
+        return "ended by the peer";
     }
-    return info->state == A3M_LINK_ENDED ? "ended by the peer" : "no answer";
+    return info->reason != 0 ? a3m_strerror(info->reason) : "no answer";
 }
 
 /* Says, by `say`, what each link that is waited for has come to. */
@@ -141,7 +147,7 @@ bool cli_session_ended_in_order(const struct cli_session *s)
     for (size_t i = 0; i < s->n_links; i++) {
         a3m_link_info info;
         (void)describe(s, i, &info);
-        if (info.reason != 0) {
+        if (!is_orderly(info.reason)) {
             return false;
         }
     }

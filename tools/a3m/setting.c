@@ -104,7 +104,7 @@ enum cli_status cli_setting_apply(a3m_socket socket, const char *text)
         return cli_usage("--option %s: this command sets it itself", name);
     }
     const char *value_text = text + size + 1;
-    int64_t value;
+    int64_t value = 0;
     enum cli_status status = parse(info, value_text, &value);
     if (status == CLI_DONE) {
         status = check_range(info, value_text, value);

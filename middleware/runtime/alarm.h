@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An alarm: one timerfd of CLOCK_MONOTONIC and the time it is set to. Setting it
+ * is a system call (0.25 us), so that it is left alone as long as it goes off
+ * no later than wanted, and pushed out only when it would soon go off in vain.
+ *
+ * No lock of its own: who guards the struct (the engine lock, or the role lock)
+ * guards it. Only a3mi_alarm_drain touches nothing but the descriptor.
+ */
+#ifndef A3MI_ALARM_H
+#define A3MI_ALARM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct a3mi_alarm {
+    int fd;
+    int64_t at; /* ns; when it goes off, or went off; INT64_MAX: not set */
+};
+
+/* A3M_EMFILE, A3M_ENOMEM, A3M_EOS; the descriptor is -1 then. */
+int a3mi_alarm_open(struct a3mi_alarm *alarm);
+void a3mi_alarm_close(struct a3mi_alarm *alarm);
+
+/* Sets it to a time, which may have passed; INT64_MAX: off. */
+void a3mi_alarm_set(struct a3mi_alarm *alarm, int64_t at);
+
+/*
+ * Makes it go off at `at` or earlier. Earlier only if that is not soon: what
+ * would go off in vain within 500 us, or before half the time to `at` has
+ * passed, is pushed out to `at`. So an alarm whose `at` keeps moving away never
+ * goes off, and costs a system call now and then.
+ */
+void a3mi_alarm_want(struct a3mi_alarm *alarm, int64_t at, int64_t now);
+
+/* After it went off: forgets that it was set. Not when it was set anew since. */
+void a3mi_alarm_went_off(struct a3mi_alarm *alarm, int64_t now);
+
+/* Makes the descriptor unreadable; true when it was readable. */
+bool a3mi_alarm_drain(const struct a3mi_alarm *alarm);
+
+#endif

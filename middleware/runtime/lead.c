@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Waiting threads: one leads (it has the reader role and reads the network
+ * itself), the others stand in line on their futex. Leaving, the leader hands
+ * the role to the first in line, or keeps it on lease.
+ *
+ * A leader goes through the same steps again and again: a turn that receives;
+ * look at the parker; while something came lately, yield and repeat; else a
+ * turn that flushes, lie down, sleep on the transport and on leader_fd.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+#include "runtime/clock.h"
+#include "runtime/reader_parts.h"
+
+/* A lease in use looks at the network this often at least. */
+#define TOUCH_NS 250000
+/* The clock is read about this often, and at least at every STRIDE_MAXth call. */
+#define TOUCH_CLOCK_NS 60000
+#define STRIDE_MAX     16
+
+/* One wait of one thread. */
+struct wait {
+    struct a3mi_parker *parker;
+    int64_t deadline; /* ns */
+    bool eintr;
+    int64_t quiet_since; /* ns; nothing was received since; 0: it just began */
+    bool yielded;        /* it has spun since then */
+    struct a3mi_outcome last;
+};
+
+/* "Not over": neither signalled nor out of time. */
+#define GO_ON 1
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- A leader ---------------------------------------------------------------- */
+
+/* Something came while the leader was awake and had nothing to do: spinning pays. */
+static void learn_from_spin(struct a3mi_patience *patience)
+{
+    patience->left = A3MI_READER_PATIENCE;
+    patience->slept_long = false;
+}
+
+/* `slept` ns, at the end of `quiet` ns without anything. */
+static void learn_from_sleep(struct a3mi_patience *patience, const struct a3mi_reader_config *config,
+                             int64_t slept, int64_t quiet)
+{
+    patience->slept_long = slept > config->lease_ns;
+    if (patience->left > 0) {
+        patience->left--;
+    } else if (quiet < 2 * config->spin_ns) {
+        /* Less the time it takes to wake up: it would have come while spinning. */
+        patience->left = A3MI_READER_PATIENCE;
+    }
+}
+
+/* Sleeps until the network, the parker, a deadline or a signal. 0, or A3M_EINTR. */
+static int sleep_on_network(struct a3mi_reader *reader, struct wait *wait)
+{
+    struct pollfd fds[2] = {{.fd = reader->config.transport_fd, .events = POLLIN},
+                            {.fd = reader->leader_fd, .events = POLLIN}};
+    int64_t until = earlier(wait->deadline, wait->last.deadline);
+    int result = 0;
+
+    /*
+     *     leader                            who wants it awake
+     *     state = asleep on the network     signal the parker, or set want_write
+     *     signalled? then do not sleep      (exchange, or fence)
+     *     want_write? then POLLOUT too      asleep on the network? write leader_fd
+     *     ppoll
+     */
+    if (!a3mi_parker_lie_down(wait->parker, A3MI_PARKER_NETWORK)) {
+        return 0;
+    }
+    a3mi_fence();
+    if (atomic_load(&reader->role.want_write)) {
+        fds[0].events |= POLLOUT;
+    }
+    a3mi_reader_count(&reader->counters.leader_sleeps);
+    int64_t begin = a3mi_clock_now();
+    int64_t left = until > begin ? until - begin : 0;
+    struct timespec ts = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+    if (ppoll(fds, 2, until == INT64_MAX ? NULL : &ts, NULL) < 0 && errno == EINTR && wait->eintr) {
+        result = A3M_EINTR;
+    }
+    a3mi_parker_get_up(wait->parker);
+
+    if (fds[1].revents != 0) {
+        uint64_t times;
+        ssize_t n = read(reader->leader_fd, &times, sizeof times);
+        (void)n;
+    }
+    int64_t now = a3mi_clock_now();
+    learn_from_sleep(&reader->patience, &reader->config, now - begin, now - wait->quiet_since);
+    wait->quiet_since = now;
+    wait->yielded = false;
+    return result;
+}
+
+/* The turn before a sleep, and the sleep. GO_ON or A3M_EINTR. */
+static int flush_and_sleep(struct a3mi_reader *reader, struct wait *wait)
+{
+    bool long_sleep = reader->patience.slept_long;
+
+    a3mi_reader_turn(reader, A3MI_TURN_RECEIVE | A3MI_TURN_FLUSH,
+                     long_sleep ? A3MI_RUNNER_SLEEPER : A3MI_RUNNER_LEADER, &wait->last);
+    if (wait->last.received || wait->last.more) {
+        wait->quiet_since = wait->last.now;
+        return GO_ON;
+    }
+    if (long_sleep) {
+        a3mi_role_hush(&reader->role);
+    }
+    int result = sleep_on_network(reader, wait);
+    return result != 0 ? result : GO_ON;
+}
+
+/* A turn that receives, if nobody else runs one. */
+static void try_turn(struct a3mi_reader *reader, struct wait *wait)
+{
+    if (a3mi_turnlock_try(&reader->lock)) {
+        a3mi_reader_run(reader, A3MI_TURN_RECEIVE, A3MI_RUNNER_LEADER, &wait->last);
+        return;
+    }
+    wait->last.received = false;
+    wait->last.now = a3mi_clock_now();
+}
+
+/* One step of a leader: GO_ON, 0 when signalled, or an error. */
+static int lead_step(struct a3mi_reader *reader, struct wait *wait)
+{
+    try_turn(reader, wait);
+    bool signalled = a3mi_parker_take(wait->parker);
+    if ((signalled || wait->last.received) && wait->yielded) {
+        learn_from_spin(&reader->patience);
+        wait->yielded = false;
+    }
+    if (signalled) {
+        return 0;
+    }
+    if (wait->last.now >= wait->deadline) {
+        return A3M_ETIMEDOUT;
+    }
+    if (wait->last.received || wait->last.more || wait->quiet_since == 0) {
+        wait->quiet_since = wait->last.now;
+        return GO_ON;
+    }
+    int64_t spin = reader->patience.left > 0 ? reader->config.spin_ns : 0;
+    if (wait->last.now - wait->quiet_since < spin) {
+        wait->yielded = true;
+        (void)sched_yield();
+        return GO_ON;
+    }
+    return flush_and_sleep(reader, wait);
+}
+
+/* Gives the role up; what the last turn could not finish is finished first. */
+static void resign(struct a3mi_reader *reader, struct wait *wait)
+{
+    if (wait->last.more) {
+        a3mi_reader_turn(reader, 0, A3MI_RUNNER_PASSING, &wait->last);
+        if (wait->last.more) {
+            a3mi_reader_signal(reader);
+        }
+    }
+    a3mi_role_leave(&reader->role, wait->last.now);
+}
+
+/* With the role. */
+static int lead(struct a3mi_reader *reader, struct wait *wait)
+{
+    int result;
+
+    wait->parker->network_fd = reader->leader_fd;
+    wait->quiet_since = 0;
+    wait->last = (struct a3mi_outcome){.deadline = INT64_MAX};
+    do {
+        result = lead_step(reader, wait);
+    } while (result == GO_ON);
+    if (result == A3M_EINTR && a3mi_parker_take(wait->parker)) {
+        result = 0;
+    }
+    resign(reader, wait);
+    return result;
+}
+
+/* ---- The others -------------------------------------------------------------- */
+
+/* One sleep of a thread in line: GO_ON when it was given the role, 0, A3M_ETIMEDOUT, A3M_EINTR. */
+static int doze_in_line(struct a3mi_reader *reader, struct wait *wait)
+{
+    for (;;) {
+        int result = 0;
+        bool granted = false;
+
+        if (a3mi_parker_lie_down(wait->parker, A3MI_PARKER_FUTEX)) {
+            granted = a3mi_role_granted(&reader->role, wait->parker);
+            if (!granted) {
+                (void)atomic_fetch_add_explicit(&reader->counters.waiter_sleeps, 1, memory_order_relaxed);
+                result = a3mi_parker_doze(wait->parker, wait->deadline);
+            }
+            a3mi_parker_get_up(wait->parker);
+        }
+        if (a3mi_parker_take(wait->parker)) {
+            return 0;
+        }
+        if (granted) {
+            return GO_ON;
+        }
+        if (result == A3M_ETIMEDOUT || (result == A3M_EINTR && wait->eintr)) {
+            return result;
+        }
+    }
+}
+
+/* GO_ON when the role is to be had, or is had (*leading). */
+static int stand_in_line(struct a3mi_reader *reader, struct wait *wait, bool *leading)
+{
+    *leading = false;
+    if (!a3mi_role_queue(&reader->role, wait->parker)) {
+        return GO_ON;
+    }
+    int result = doze_in_line(reader, wait);
+    if (result == GO_ON) {
+        *leading = true;
+    } else if (a3mi_role_unqueue(&reader->role, wait->parker)) {
+        a3mi_role_leave(&reader->role, a3mi_clock_now()); /* given to a thread that goes: pass it on */
+    }
+    return result;
+}
+
+static int wait_with_role(struct a3mi_reader *reader, struct wait *wait)
+{
+    bool leading = a3mi_role_take(&reader->role, wait->parker);
+
+    while (!leading) {
+        int result = stand_in_line(reader, wait, &leading);
+        if (result != GO_ON) {
+            return result;
+        }
+        if (!leading) {
+            leading = a3mi_role_take(&reader->role, wait->parker);
+        }
+    }
+    return lead(reader, wait);
+}
+
+static int wait_parked(struct a3mi_reader *reader, struct wait *wait)
+{
+    (void)atomic_fetch_add_explicit(&reader->counters.waiter_sleeps, 1, memory_order_relaxed);
+    return a3mi_parker_sleep(wait->parker, wait->deadline, wait->eintr);
+}
+
+int a3mi_reader_wait(struct a3mi_reader *reader, struct a3mi_parker *parker, int64_t deadline, bool eintr)
+{
+    struct wait wait = {.parker = parker, .deadline = deadline, .eintr = eintr};
+    int result;
+    int cancel;
+
+    if (a3mi_parker_take(parker)) {
+        return 0;
+    }
+    if (deadline <= 0) {
+        return a3mi_fail_plain(A3M_ETIMEDOUT);
+    }
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    if (reader->config.lend && a3mi_reader_running(reader)) {
+        result = wait_with_role(reader, &wait);
+    } else {
+        result = wait_parked(reader, &wait);
+    }
+    (void)pthread_setcancelstate(cancel, NULL);
+    return result == 0 ? 0 : a3mi_fail_plain(result);
+}
+
+/* ---- The lease in use --------------------------------------------------------- */
+
+/* How many calls make about TOUCH_CLOCK_NS, judged by the last ones. */
+static uint32_t stride(int64_t elapsed, uint32_t calls)
+{
+    int64_t per_call = elapsed / (calls != 0 ? calls : 1);
+    int64_t n = per_call > 0 ? TOUCH_CLOCK_NS / per_call : STRIDE_MAX;
+
+    if (n < 1) {
+        return 1;
+    }
+    return n < STRIDE_MAX ? (uint32_t)n : STRIDE_MAX;
+}
+
+static void touch(struct a3mi_reader *reader)
+{
+    int64_t now = a3mi_clock_now();
+    int64_t before = atomic_load_explicit(&reader->touched_at, memory_order_relaxed);
+    uint32_t calls = atomic_load_explicit(&reader->touch_stride, memory_order_relaxed);
+    uint32_t next = stride(now - before, calls);
+    struct a3mi_outcome outcome;
+
+    atomic_store_explicit(&reader->touched_at, now, memory_order_relaxed);
+    atomic_store_explicit(&reader->touch_stride, next, memory_order_relaxed);
+    atomic_store_explicit(&reader->touch_left, next, memory_order_relaxed);
+    if (now - atomic_load_explicit(&reader->received_at, memory_order_relaxed) < TOUCH_NS ||
+        !a3mi_turnlock_try(&reader->lock)) {
+        return;
+    }
+    a3mi_reader_run(reader, A3MI_TURN_RECEIVE, A3MI_RUNNER_PASSING, &outcome);
+    if (outcome.more) {
+        /* There is more in the network, or to send: the next call looks at once. */
+        atomic_store_explicit(&reader->received_at, 0, memory_order_relaxed);
+        atomic_store_explicit(&reader->touch_left, 1, memory_order_relaxed);
+    }
+    a3mi_role_renew(&reader->role, now);
+}
+
+void a3mi_reader_touch(struct a3mi_reader *reader)
+{
+    if (a3mi_role_now(&reader->role) != A3MI_ROLE_LEASED) {
+        return;
+    }
+    uint32_t left = atomic_load_explicit(&reader->touch_left, memory_order_relaxed);
+    if (left > 1) {
+        atomic_store_explicit(&reader->touch_left, left - 1, memory_order_relaxed);
+        return;
+    }
+    touch(reader);
+}

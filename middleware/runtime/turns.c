@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Running engine turns: whoever has the lock runs them, and whoever lets it go
+ * looks after what arrived meanwhile. Cancellation is off around all of it.
+ *
+ * The order after a turn: set the alarm [engine], let go of the lock, fence,
+ * wake threads, look at the outbox and go on if there is something and the lock
+ * is still to be had; `after` of all turns comes last, as it may call handlers,
+ * and these may take their time.
+ */
+#include <pthread.h>
+#include <unistd.h>
+
+#include "runtime/clock.h"
+#include "runtime/reader_parts.h"
+
+void a3mi_reader_push(struct a3mi_reader *reader, struct a3mi_outbox_node *node)
+{
+    a3mi_outbox_push(&reader->outbox, node);
+}
+
+struct a3mi_outbox_node *a3mi_reader_pop(struct a3mi_reader *reader)
+{
+    return a3mi_outbox_pop(&reader->outbox);
+}
+
+void a3mi_reader_signal(struct a3mi_reader *reader)
+{
+    static const uint64_t one = 1;
+
+    if (atomic_exchange(&reader->signalled, 1) == 0) {
+        ssize_t n = write(reader->signal_fd, &one, sizeof one);
+        (void)n; /* EAGAIN: it is readable, and that is the point */
+    }
+}
+
+/* [engine] */
+static void set_alarm(struct a3mi_reader *reader, const struct a3mi_turn *turn, enum a3mi_runner runner)
+{
+    int64_t at = turn->deadline;
+
+    reader->next_deadline = turn->deadline;
+    reader->next_event = turn->event_deadline;
+    if (runner != A3MI_RUNNER_PASSING && at < INT64_MAX - reader->config.lease_ns) {
+        /* A leader runs the turn itself; the alarm is for the case that it does not come to it. */
+        at += reader->config.lease_ns;
+    }
+    if (at > turn->event_deadline) {
+        at = turn->event_deadline;
+    }
+    if (runner == A3MI_RUNNER_SLEEPER && at != reader->deadline.at) {
+        a3mi_alarm_set(&reader->deadline, at);
+    } else {
+        a3mi_alarm_want(&reader->deadline, at, turn->now);
+    }
+}
+
+/* [engine] True when the transport began to wait to be writable, or ceased to. */
+static bool set_want_write(struct a3mi_reader *reader, bool want)
+{
+    if (atomic_load_explicit(&reader->role.want_write, memory_order_relaxed) == want) {
+        return false;
+    }
+    atomic_store(&reader->role.want_write, want);
+    return true;
+}
+
+/* [engine; let go here] What a holder owes after a turn. True when there is something in the outbox. */
+static bool let_go(struct a3mi_reader *reader, struct a3mi_turn *turn, enum a3mi_runner runner)
+{
+    reader->more = turn->more;
+    if ((turn->flags & A3MI_TURN_RECEIVE) != 0) {
+        atomic_store_explicit(&reader->received_at, turn->now, memory_order_relaxed);
+    }
+    set_alarm(reader, turn, runner);
+    bool interest = set_want_write(reader, turn->want_write);
+    enum a3mi_outbox_look where = a3mi_outbox_settle(&reader->outbox);
+    a3mi_turnlock_unlock(&reader->lock);
+
+    if (interest && a3mi_role_interest(&reader->role)) {
+        a3mi_reader_signal(reader);
+    }
+    if (turn->wakes.first != NULL) {
+        unsigned slept = a3mi_wakes_run(&turn->wakes);
+        if (slept != 0) {
+            (void)atomic_fetch_add_explicit(&reader->counters.wakes, slept, memory_order_relaxed);
+        }
+    }
+    return a3mi_outbox_look(&reader->outbox, where);
+}
+
+struct rounds {
+    unsigned flags;
+    enum a3mi_runner runner;
+    void (*fn)(void *arg, struct a3mi_turn *turn); /* in place of the first turn; NULL: none */
+    void *fn_arg;
+};
+
+/* [engine] */
+static void one_turn(struct a3mi_reader *reader, const struct rounds *rounds, struct a3mi_turn *turn)
+{
+    if (rounds->fn != NULL) {
+        /* Not a turn: what it leaves alone stays as the last turn left it. */
+        turn->deadline = reader->next_deadline;
+        turn->event_deadline = reader->next_event;
+        turn->more = reader->more;
+        turn->want_write = atomic_load_explicit(&reader->role.want_write, memory_order_relaxed);
+        rounds->fn(rounds->fn_arg, turn);
+        return;
+    }
+    a3mi_reader_count(&reader->counters.turns);
+    reader->ops.turn(reader->arg, turn);
+}
+
+/* [engine; let go here] */
+static void run(struct a3mi_reader *reader, struct rounds *rounds, struct a3mi_outcome *outcome)
+{
+    void *after[A3MI_READER_ROUNDS];
+    unsigned afters = 0;
+    bool again;
+
+    outcome->received = false;
+    outcome->more = false;
+    for (unsigned round = 1;; round++) {
+        struct a3mi_turn turn = {.flags = rounds->flags,
+                                 .now = a3mi_clock_now(),
+                                 .deadline = INT64_MAX,
+                                 .event_deadline = INT64_MAX};
+        one_turn(reader, rounds, &turn);
+        again = let_go(reader, &turn, rounds->runner);
+
+        outcome->now = turn.now;
+        outcome->deadline = turn.deadline;
+        outcome->received |= turn.received;
+        if (turn.after != NULL) {
+            after[afters++] = turn.after;
+        }
+        if ((turn.flags & A3MI_TURN_RECEIVE) != 0) {
+            outcome->more |= turn.more; /* the caller may have what it waits for, and decides */
+        } else {
+            again |= turn.more;
+        }
+        if (!again || !a3mi_reader_running(reader)) {
+            break;
+        }
+        if (round == A3MI_READER_ROUNDS) {
+            outcome->more = true;
+            break;
+        }
+        if (!a3mi_turnlock_try(&reader->lock)) {
+            break; /* who has it looks at the outbox, and at reader->more, when it lets go */
+        }
+        rounds->flags &= ~(unsigned)A3MI_TURN_RECEIVE;
+        rounds->fn = NULL;
+    }
+    for (unsigned i = 0; i < afters; i++) {
+        reader->ops.after(reader->arg, after[i]);
+    }
+}
+
+void a3mi_reader_run(struct a3mi_reader *reader, unsigned flags, enum a3mi_runner runner,
+                     struct a3mi_outcome *outcome)
+{
+    struct rounds rounds = {.flags = flags, .runner = runner};
+    int cancel;
+
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    run(reader, &rounds, outcome);
+    (void)pthread_setcancelstate(cancel, NULL);
+}
+
+void a3mi_reader_turn(struct a3mi_reader *reader, unsigned flags, enum a3mi_runner runner,
+                      struct a3mi_outcome *outcome)
+{
+    a3mi_turnlock_take(&reader->lock);
+    a3mi_reader_run(reader, flags, runner, outcome);
+}
+
+void a3mi_reader_kick(struct a3mi_reader *reader)
+{
+    struct a3mi_outcome outcome;
+
+    a3mi_fence_pusher();
+    if (!a3mi_reader_running(reader) || !a3mi_turnlock_try(&reader->lock)) {
+        return;
+    }
+    a3mi_reader_run(reader, 0, A3MI_RUNNER_PASSING, &outcome);
+    if (outcome.more) {
+        a3mi_reader_signal(reader);
+    }
+}
+
+void a3mi_reader_enter(struct a3mi_reader *reader, void (*fn)(void *arg, struct a3mi_turn *turn), void *arg)
+{
+    struct rounds rounds = {.runner = A3MI_RUNNER_PASSING, .fn = fn, .fn_arg = arg};
+    struct a3mi_outcome outcome;
+    int cancel;
+
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    a3mi_turnlock_take(&reader->lock);
+    run(reader, &rounds, &outcome);
+    if (outcome.more) {
+        a3mi_reader_signal(reader);
+    }
+    (void)pthread_setcancelstate(cancel, NULL);
+}
