@@ -9,6 +9,7 @@
 #define A3MI_RANGES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* From `first` up to, not including, `end`. */

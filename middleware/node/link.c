@@ -186,6 +186,7 @@ static void arm(struct a3mi_link *link, int64_t now)
 static void send_request(struct a3mi_link *link, int64_t now)
 {
     struct a3mi_control control = {.kind = A3MI_CONTROL_REQUEST};
+    link->backoff_before = link->backoff;
     link->armed_interval = a3mi_backoff_attempt(&link->backoff);
     link->attempts = link->backoff.attempts;
     int result = renew(link);

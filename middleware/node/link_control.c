@@ -344,10 +344,8 @@ void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, st
         if (link->state == A3MI_LINK_CANCELLING) {
             a3mi_link_event(link, A3MI_ON_PEER_GONE, NULL, now);
         } else if (!a3mi_link_join_twin(link) && link->state == A3MI_LINK_REQUESTING) {
-            if (link->backoff.attempts > 0) {
-                link->backoff.attempts--; /* the same attempt, to the same peer */
-            }
             a3mi_link_event(link, A3MI_ON_PEER_LOST, NULL, now);
+            link->backoff = link->backoff_before; /* the same attempt, to the same peer */
             a3mi_link_event(link, A3MI_ON_TIMER, NULL, now);
         }
     }

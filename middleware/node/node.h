@@ -94,7 +94,7 @@ struct a3mi_link {
     struct a3mi_tx tx;
     struct a3mi_rx rx;
     bool rx_attached;
-    struct a3mi_backoff backoff;
+    struct a3mi_backoff backoff, backoff_before; /* before: as it was when the attempt under way began */
     struct a3mi_event retry; /* the LinkRetryEvent */
     int64_t armed_interval;  /* what the last attempt waits for */
     uint64_t end_count;      /* FINISHING: messages the peer said it sent */

@@ -3,20 +3,12 @@
  * Control messages to bytes and back: proto/control.h.
  * covers U1
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include "test_base_random.h"
 
-#include <cmocka.h>
+#include <string.h>
 
 #include <a3m/errors.h>
 
-#include "base/rng.h"
 #include "link.pb-c.h"
 #include "proto/control.h"
 
@@ -24,7 +16,6 @@
 
 static const enum a3mi_control_kind kinds[] = {A3MI_CONTROL_REQUEST, A3MI_CONTROL_ACCEPT, A3MI_CONTROL_REFUSE,
                                                A3MI_CONTROL_END, A3MI_CONTROL_ENDED};
-static uint64_t seed;
 
 /* ---- Helpers ------------------------------------------------------------------ */
 
@@ -607,10 +598,9 @@ static void test_control_random_damage_is_bad_or_sound(void **state)
 {
     (void)state;
     struct a3mi_rng rng;
-    a3mi_rng_init(&rng, seed);
-    unsigned rounds = getenv("A3M_LONG") != NULL ? 5000000 : 100000;
+    test_random_init(&rng, "control");
 
-    for (unsigned round = 0; round < rounds; round++) {
+    for (long rounds = test_rounds(100000); rounds > 0; rounds--) {
         struct a3mi_control control = sample(kinds[a3mi_rng_below(&rng, COUNT(kinds))]);
         uint8_t bytes[A3MI_CONTROL_MAX];
         size_t size = a3mi_control_encode(&control, bytes, 512);
@@ -648,9 +638,5 @@ int main(void)
         cmocka_unit_test(test_control_cut_at_each_byte_is_bad_or_sound),
         cmocka_unit_test(test_control_random_damage_is_bad_or_sound),
     };
-    const char *given = getenv("A3M_SEED");
-
-    seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-    printf("A3M_SEED=%llu\n", (unsigned long long)seed);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
