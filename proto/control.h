@@ -37,7 +37,7 @@ enum a3mi_refusal {
     A3MI_REFUSAL_CLOSED = 67,       /* for good: the socket is closing */
 };
 
-#define A3MI_CONTROL_TEXT_MAX 255u
+#define A3MI_CONTROL_TEXT_MAX     255u
 #define A3MI_CONTROL_METADATA_MAX 1024u
 /* No control message is longer on the wire. */
 #define A3MI_CONTROL_MAX 4096u
@@ -54,8 +54,8 @@ struct a3mi_control {
     uint32_t index;           /* what the addressee shall put into frames for the author */
     uint64_t credit_messages; /* granted to the addressee, from 0 */
     uint64_t credit_bytes;
-    uint64_t max_message;     /* the largest the author takes */
-    const uint8_t *metadata;  /* borrowed; NULL when there is none */
+    uint64_t max_message;    /* the largest the author takes */
+    const uint8_t *metadata; /* borrowed; NULL when there is none */
     size_t metadata_size;
 
     /* REFUSE; END has `refusal` 0 or why it ends, and `text` */

@@ -193,7 +193,8 @@ static a3m_arrival req_arrived(a3m_base *base, void *state, a3m_msg *msg)
 /* ---- Asking ---------------------------------------------------------------------------- */
 
 /* Sends a request and leaves it pending: *number names it. */
-static int ask(a3m_base *base, struct req *req, a3m_msg *msg, bool queued, uint64_t *number, a3m_time deadline)
+static int ask(a3m_base *base, struct req *req, a3m_msg *msg, bool queued, uint64_t *number,
+               a3m_time deadline)
 {
     struct pending *pending = calloc(1, sizeof(*pending));
     if (pending == NULL || msg == NULL) {

@@ -63,7 +63,8 @@ static void block_unref(struct a3mi_block *block)
 a3m_msg *a3m_msg_new(size_t size)
 {
     if (size > A3M_MESSAGE_CEILING) {
-        a3mi_fail(A3M_EMSGSIZE, "a message of %zu bytes is above the ceiling of %zu", size, A3M_MESSAGE_CEILING);
+        a3mi_fail(A3M_EMSGSIZE, "a message of %zu bytes is above the ceiling of %zu", size,
+                  A3M_MESSAGE_CEILING);
         return NULL;
     }
     struct whole *whole = malloc(sizeof(*whole) + size);

@@ -49,8 +49,8 @@ struct a3m_msg {
     size_t size;
     struct a3mi_block *block;
     uint64_t correlation;
-    void *channel;   /* where the outbox takes it, or whence it came: set by the node */
-    uint64_t number; /* in its link */
+    void *channel;                  /* where the outbox takes it, or whence it came: set by the node */
+    uint64_t number;                /* in its link */
     struct a3mi_identity *identity; /* counted; NULL for one that did not come from a link */
 };
 

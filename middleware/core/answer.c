@@ -52,6 +52,16 @@ void a3mi_answer_spend(struct a3mi_assoc *assoc, struct a3mi_answer *answer, enu
     a3mi_fifo_push(&assoc->spent, &answer->node);
 }
 
+void a3mi_answer_reply(struct a3mi_assoc *assoc, struct a3mi_answer *answer, enum a3mi_packet_type type,
+                       uint64_t addressee, size_t body_size, size_t asked)
+{
+    if (A3MI_PACKET_HEADER + body_size > 3 * asked) {
+        a3mi_answer_free(assoc, answer);
+        return;
+    }
+    a3mi_answer_send(assoc, answer, type, addressee, body_size);
+}
+
 void a3mi_answer_free(struct a3mi_assoc *assoc, struct a3mi_answer *answer)
 {
     a3mi_slab_put(&assoc->answer_slab, answer);

@@ -27,8 +27,9 @@ void a3mi_answer_send(struct a3mi_assoc *assoc, struct a3mi_answer *answer, enum
 /* The same, given back to the caller instead of queued; it is spent. */
 void a3mi_answer_spend(struct a3mi_assoc *assoc, struct a3mi_answer *answer, enum a3mi_packet_type type,
                        uint64_t addressee, size_t body_size);
-/* The last one queued goes when it is longer than three times `asked` bytes: nobody's amplifier. */
-void a3mi_answer_limit(struct a3mi_assoc *assoc, struct a3mi_answer *answer, size_t asked);
+/* As _send, for a packet of `asked` bytes from an unproven address: dropped when it is longer than three times that. */
+void a3mi_answer_reply(struct a3mi_assoc *assoc, struct a3mi_answer *answer, enum a3mi_packet_type type,
+                       uint64_t addressee, size_t body_size, size_t asked);
 /* Frees what the last output lent out. */
 void a3mi_answers_free_spent(struct a3mi_assoc *assoc);
 void a3mi_answer_free(struct a3mi_assoc *assoc, struct a3mi_answer *answer);

@@ -23,127 +23,137 @@
  */
 #include "core/link_machine.h"
 
-#define STEP(state, actions) {A3MI_LINK_##state, (actions)}
-#define STAY(state) {A3MI_LINK_##state, A3MI_DO_IGNORE}
-#define ODD(state) {A3MI_LINK_##state, A3MI_DO_COUNT_ODD}
+#define STEP(state, actions)         \
+    {                                \
+        A3MI_LINK_##state, (actions) \
+    }
+#define STAY(state)                       \
+    {                                     \
+        A3MI_LINK_##state, A3MI_DO_IGNORE \
+    }
+#define ODD(state)                           \
+    {                                        \
+        A3MI_LINK_##state, A3MI_DO_COUNT_ODD \
+    }
 
-static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] = {
-    [A3MI_LINK_REQUESTING] =
-        {
-            [A3MI_ON_ACCEPT] = STEP(UP, A3MI_DO_ATTACH | A3MI_DO_CANCEL_TIMER),
-            [A3MI_ON_REQUEST] = STEP(UP, A3MI_DO_ATTACH | A3MI_DO_CANCEL_TIMER),
-            [A3MI_ON_REFUSE] = STEP(RETRYING, A3MI_DO_ARM_TIMER),
-            [A3MI_ON_REFUSE_LAST] = STEP(CLOSED, A3MI_DO_CANCEL_TIMER | A3MI_DO_CLOSE),
-            [A3MI_ON_REFUSE_FINAL] = STEP(CLOSED, A3MI_DO_CANCEL_TIMER | A3MI_DO_CLOSE),
-            /* The layer below repeats the request itself: an interval only counts. */
-            [A3MI_ON_TIMER] = STEP(REQUESTING, A3MI_DO_COUNT),
-            [A3MI_ON_TIMER_LAST] = STEP(CANCELLING, A3MI_DO_CANCEL_TIMER | A3MI_DO_SEND_END),
-            [A3MI_ON_UNLINK] = STEP(CANCELLING, A3MI_DO_CANCEL_TIMER | A3MI_DO_SEND_END),
-            [A3MI_ON_END] = ODD(REQUESTING),
-            [A3MI_ON_ENDED] = ODD(REQUESTING),
-            [A3MI_ON_DRAINED] = STAY(REQUESTING),
-            [A3MI_ON_PEER_LOST] = STEP(RETRYING, A3MI_DO_ARM_TIMER),
-            [A3MI_ON_PEER_GONE] = STEP(RETRYING, A3MI_DO_ARM_TIMER),
-        },
-    [A3MI_LINK_RETRYING] =
-        {
-            [A3MI_ON_ACCEPT] = ODD(RETRYING),
-            [A3MI_ON_REQUEST] = STEP(UP, A3MI_DO_ATTACH | A3MI_DO_SEND_ACCEPT | A3MI_DO_CANCEL_TIMER),
-            [A3MI_ON_REFUSE] = ODD(RETRYING),
-            [A3MI_ON_REFUSE_LAST] = ODD(RETRYING),
-            [A3MI_ON_REFUSE_FINAL] = ODD(RETRYING),
-            [A3MI_ON_TIMER] = STEP(REQUESTING, A3MI_DO_SEND_REQUEST),
-            [A3MI_ON_TIMER_LAST] = STEP(CLOSED, A3MI_DO_CANCEL_TIMER | A3MI_DO_CLOSE),
-            [A3MI_ON_UNLINK] = STEP(CLOSED, A3MI_DO_CANCEL_TIMER | A3MI_DO_CLOSE),
-            [A3MI_ON_END] = ODD(RETRYING),
-            [A3MI_ON_ENDED] = ODD(RETRYING),
-            [A3MI_ON_DRAINED] = STAY(RETRYING),
-            [A3MI_ON_PEER_LOST] = STAY(RETRYING),
-            [A3MI_ON_PEER_GONE] = STAY(RETRYING),
-        },
-    [A3MI_LINK_UP] =
-        {
-            [A3MI_ON_ACCEPT] = ODD(UP),
-            [A3MI_ON_REQUEST] = STEP(UP, A3MI_DO_REPLACE),
-            [A3MI_ON_REFUSE] = ODD(UP),
-            [A3MI_ON_REFUSE_LAST] = ODD(UP),
-            [A3MI_ON_REFUSE_FINAL] = ODD(UP),
-            [A3MI_ON_TIMER] = STAY(UP),
-            [A3MI_ON_TIMER_LAST] = STAY(UP),
-            [A3MI_ON_UNLINK] = STEP(ENDING, A3MI_DO_SEND_END | A3MI_DO_TELL_DOWN),
-            [A3MI_ON_END] = STEP(FINISHING, A3MI_DO_SEND_ENDED | A3MI_DO_FINISH | A3MI_DO_TELL_DOWN),
-            [A3MI_ON_ENDED] = ODD(UP),
-            [A3MI_ON_DRAINED] = STAY(UP),
-            [A3MI_ON_PEER_LOST] = STEP(RETRYING, A3MI_DO_ARM_TIMER | A3MI_DO_DETACH | A3MI_DO_TELL_DOWN),
-            [A3MI_ON_PEER_GONE] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_TELL_DOWN | A3MI_DO_CLOSE),
-        },
-    [A3MI_LINK_ENDING] =
-        {
-            [A3MI_ON_ACCEPT] = ODD(ENDING),
-            [A3MI_ON_REQUEST] = STEP(ENDING, A3MI_DO_REPLACE),
-            [A3MI_ON_REFUSE] = ODD(ENDING),
-            [A3MI_ON_REFUSE_LAST] = ODD(ENDING),
-            [A3MI_ON_REFUSE_FINAL] = ODD(ENDING),
-            [A3MI_ON_TIMER] = STAY(ENDING),
-            [A3MI_ON_TIMER_LAST] = STAY(ENDING),
-            [A3MI_ON_UNLINK] = STAY(ENDING),
-            /* Both ended it at once: each END is the other's answer. */
-            [A3MI_ON_END] = STEP(FINISHING, A3MI_DO_FINISH),
-            [A3MI_ON_ENDED] = STEP(FINISHING, A3MI_DO_FINISH),
-            [A3MI_ON_DRAINED] = STAY(ENDING),
-            [A3MI_ON_PEER_LOST] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_CLOSE),
-            [A3MI_ON_PEER_GONE] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_CLOSE),
-        },
-    [A3MI_LINK_FINISHING] =
-        {
-            [A3MI_ON_ACCEPT] = ODD(FINISHING),
-            [A3MI_ON_REQUEST] = STEP(FINISHING, A3MI_DO_REPLACE),
-            [A3MI_ON_REFUSE] = ODD(FINISHING),
-            [A3MI_ON_REFUSE_LAST] = ODD(FINISHING),
-            [A3MI_ON_REFUSE_FINAL] = ODD(FINISHING),
-            [A3MI_ON_TIMER] = STAY(FINISHING),
-            [A3MI_ON_TIMER_LAST] = STAY(FINISHING),
-            [A3MI_ON_UNLINK] = STAY(FINISHING),
-            [A3MI_ON_END] = ODD(FINISHING),
-            [A3MI_ON_ENDED] = STAY(FINISHING),
-            [A3MI_ON_DRAINED] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_CLOSE),
-            [A3MI_ON_PEER_LOST] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_CLOSE),
-            [A3MI_ON_PEER_GONE] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_CLOSE),
-        },
-    [A3MI_LINK_CANCELLING] =
-        {
-            /* Our END is behind our REQUEST: the peer will see it. */
-            [A3MI_ON_ACCEPT] = STAY(CANCELLING),
-            [A3MI_ON_REQUEST] = STAY(CANCELLING),
-            [A3MI_ON_REFUSE] = STEP(CLOSED, A3MI_DO_CLOSE),
-            [A3MI_ON_REFUSE_LAST] = STEP(CLOSED, A3MI_DO_CLOSE),
-            [A3MI_ON_REFUSE_FINAL] = STEP(CLOSED, A3MI_DO_CLOSE),
-            [A3MI_ON_TIMER] = STAY(CANCELLING),
-            [A3MI_ON_TIMER_LAST] = STAY(CANCELLING),
-            [A3MI_ON_UNLINK] = STAY(CANCELLING),
-            /* The peer accepted and ended it; it takes our END for its answer. */
-            [A3MI_ON_END] = STEP(CLOSED, A3MI_DO_CLOSE),
-            [A3MI_ON_ENDED] = STEP(CLOSED, A3MI_DO_CLOSE),
-            [A3MI_ON_DRAINED] = STAY(CANCELLING),
-            [A3MI_ON_PEER_LOST] = STEP(CLOSED, A3MI_DO_CLOSE),
-            [A3MI_ON_PEER_GONE] = STEP(CLOSED, A3MI_DO_CLOSE),
-        },
-    [A3MI_LINK_CLOSED] =
-        {
-            [A3MI_ON_ACCEPT] = STAY(CLOSED),
-            [A3MI_ON_REQUEST] = STAY(CLOSED),
-            [A3MI_ON_REFUSE] = STAY(CLOSED),
-            [A3MI_ON_REFUSE_LAST] = STAY(CLOSED),
-            [A3MI_ON_REFUSE_FINAL] = STAY(CLOSED),
-            [A3MI_ON_TIMER] = STAY(CLOSED),
-            [A3MI_ON_TIMER_LAST] = STAY(CLOSED),
-            [A3MI_ON_UNLINK] = STAY(CLOSED),
-            [A3MI_ON_END] = STAY(CLOSED),
-            [A3MI_ON_ENDED] = STAY(CLOSED),
-            [A3MI_ON_DRAINED] = STAY(CLOSED),
-            [A3MI_ON_PEER_LOST] = STAY(CLOSED),
-            [A3MI_ON_PEER_GONE] = STAY(CLOSED),
-        },
+static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
+    {
+        [A3MI_LINK_REQUESTING] =
+            {
+                [A3MI_ON_ACCEPT] = STEP(UP, A3MI_DO_ATTACH | A3MI_DO_CANCEL_TIMER),
+                [A3MI_ON_REQUEST] = STEP(UP, A3MI_DO_ATTACH | A3MI_DO_CANCEL_TIMER),
+                [A3MI_ON_REFUSE] = STEP(RETRYING, A3MI_DO_ARM_TIMER),
+                [A3MI_ON_REFUSE_LAST] = STEP(CLOSED, A3MI_DO_CANCEL_TIMER | A3MI_DO_CLOSE),
+                [A3MI_ON_REFUSE_FINAL] = STEP(CLOSED, A3MI_DO_CANCEL_TIMER | A3MI_DO_CLOSE),
+                /* The layer below repeats the request itself: an interval only counts. */
+                [A3MI_ON_TIMER] = STEP(REQUESTING, A3MI_DO_COUNT),
+                [A3MI_ON_TIMER_LAST] = STEP(CANCELLING, A3MI_DO_CANCEL_TIMER | A3MI_DO_SEND_END),
+                [A3MI_ON_UNLINK] = STEP(CANCELLING, A3MI_DO_CANCEL_TIMER | A3MI_DO_SEND_END),
+                [A3MI_ON_END] = ODD(REQUESTING),
+                [A3MI_ON_ENDED] = ODD(REQUESTING),
+                [A3MI_ON_DRAINED] = STAY(REQUESTING),
+                [A3MI_ON_PEER_LOST] = STEP(RETRYING, A3MI_DO_ARM_TIMER),
+                [A3MI_ON_PEER_GONE] = STEP(RETRYING, A3MI_DO_ARM_TIMER),
+            },
+        [A3MI_LINK_RETRYING] =
+            {
+                [A3MI_ON_ACCEPT] = ODD(RETRYING),
+                [A3MI_ON_REQUEST] = STEP(UP, A3MI_DO_ATTACH | A3MI_DO_SEND_ACCEPT | A3MI_DO_CANCEL_TIMER),
+                [A3MI_ON_REFUSE] = ODD(RETRYING),
+                [A3MI_ON_REFUSE_LAST] = ODD(RETRYING),
+                [A3MI_ON_REFUSE_FINAL] = ODD(RETRYING),
+                [A3MI_ON_TIMER] = STEP(REQUESTING, A3MI_DO_SEND_REQUEST),
+                [A3MI_ON_TIMER_LAST] = STEP(CLOSED, A3MI_DO_CANCEL_TIMER | A3MI_DO_CLOSE),
+                [A3MI_ON_UNLINK] = STEP(CLOSED, A3MI_DO_CANCEL_TIMER | A3MI_DO_CLOSE),
+                [A3MI_ON_END] = ODD(RETRYING),
+                [A3MI_ON_ENDED] = ODD(RETRYING),
+                [A3MI_ON_DRAINED] = STAY(RETRYING),
+                [A3MI_ON_PEER_LOST] = STAY(RETRYING),
+                [A3MI_ON_PEER_GONE] = STAY(RETRYING),
+            },
+        [A3MI_LINK_UP] =
+            {
+                [A3MI_ON_ACCEPT] = ODD(UP),
+                [A3MI_ON_REQUEST] = STEP(UP, A3MI_DO_REPLACE),
+                [A3MI_ON_REFUSE] = ODD(UP),
+                [A3MI_ON_REFUSE_LAST] = ODD(UP),
+                [A3MI_ON_REFUSE_FINAL] = ODD(UP),
+                [A3MI_ON_TIMER] = STAY(UP),
+                [A3MI_ON_TIMER_LAST] = STAY(UP),
+                [A3MI_ON_UNLINK] = STEP(ENDING, A3MI_DO_SEND_END | A3MI_DO_TELL_DOWN),
+                [A3MI_ON_END] = STEP(FINISHING, A3MI_DO_SEND_ENDED | A3MI_DO_FINISH | A3MI_DO_TELL_DOWN),
+                [A3MI_ON_ENDED] = ODD(UP),
+                [A3MI_ON_DRAINED] = STAY(UP),
+                [A3MI_ON_PEER_LOST] = STEP(RETRYING, A3MI_DO_ARM_TIMER | A3MI_DO_DETACH | A3MI_DO_TELL_DOWN),
+                [A3MI_ON_PEER_GONE] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_TELL_DOWN | A3MI_DO_CLOSE),
+            },
+        [A3MI_LINK_ENDING] =
+            {
+                [A3MI_ON_ACCEPT] = ODD(ENDING),
+                [A3MI_ON_REQUEST] = STEP(ENDING, A3MI_DO_REPLACE),
+                [A3MI_ON_REFUSE] = ODD(ENDING),
+                [A3MI_ON_REFUSE_LAST] = ODD(ENDING),
+                [A3MI_ON_REFUSE_FINAL] = ODD(ENDING),
+                [A3MI_ON_TIMER] = STAY(ENDING),
+                [A3MI_ON_TIMER_LAST] = STAY(ENDING),
+                [A3MI_ON_UNLINK] = STAY(ENDING),
+                /* Both ended it at once: each END is the other's answer. */
+                [A3MI_ON_END] = STEP(FINISHING, A3MI_DO_FINISH),
+                [A3MI_ON_ENDED] = STEP(FINISHING, A3MI_DO_FINISH),
+                [A3MI_ON_DRAINED] = STAY(ENDING),
+                [A3MI_ON_PEER_LOST] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_CLOSE),
+                [A3MI_ON_PEER_GONE] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_CLOSE),
+            },
+        [A3MI_LINK_FINISHING] =
+            {
+                [A3MI_ON_ACCEPT] = ODD(FINISHING),
+                [A3MI_ON_REQUEST] = STEP(FINISHING, A3MI_DO_REPLACE),
+                [A3MI_ON_REFUSE] = ODD(FINISHING),
+                [A3MI_ON_REFUSE_LAST] = ODD(FINISHING),
+                [A3MI_ON_REFUSE_FINAL] = ODD(FINISHING),
+                [A3MI_ON_TIMER] = STAY(FINISHING),
+                [A3MI_ON_TIMER_LAST] = STAY(FINISHING),
+                [A3MI_ON_UNLINK] = STAY(FINISHING),
+                [A3MI_ON_END] = ODD(FINISHING),
+                [A3MI_ON_ENDED] = STAY(FINISHING),
+                [A3MI_ON_DRAINED] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_CLOSE),
+                [A3MI_ON_PEER_LOST] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_CLOSE),
+                [A3MI_ON_PEER_GONE] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_CLOSE),
+            },
+        [A3MI_LINK_CANCELLING] =
+            {
+                /* Our END is behind our REQUEST: the peer will see it. */
+                [A3MI_ON_ACCEPT] = STAY(CANCELLING),
+                [A3MI_ON_REQUEST] = STAY(CANCELLING),
+                [A3MI_ON_REFUSE] = STEP(CLOSED, A3MI_DO_CLOSE),
+                [A3MI_ON_REFUSE_LAST] = STEP(CLOSED, A3MI_DO_CLOSE),
+                [A3MI_ON_REFUSE_FINAL] = STEP(CLOSED, A3MI_DO_CLOSE),
+                [A3MI_ON_TIMER] = STAY(CANCELLING),
+                [A3MI_ON_TIMER_LAST] = STAY(CANCELLING),
+                [A3MI_ON_UNLINK] = STAY(CANCELLING),
+                /* The peer accepted and ended it; it takes our END for its answer. */
+                [A3MI_ON_END] = STEP(CLOSED, A3MI_DO_CLOSE),
+                [A3MI_ON_ENDED] = STEP(CLOSED, A3MI_DO_CLOSE),
+                [A3MI_ON_DRAINED] = STAY(CANCELLING),
+                [A3MI_ON_PEER_LOST] = STEP(CLOSED, A3MI_DO_CLOSE),
+                [A3MI_ON_PEER_GONE] = STEP(CLOSED, A3MI_DO_CLOSE),
+            },
+        [A3MI_LINK_CLOSED] =
+            {
+                [A3MI_ON_ACCEPT] = STAY(CLOSED),
+                [A3MI_ON_REQUEST] = STAY(CLOSED),
+                [A3MI_ON_REFUSE] = STAY(CLOSED),
+                [A3MI_ON_REFUSE_LAST] = STAY(CLOSED),
+                [A3MI_ON_REFUSE_FINAL] = STAY(CLOSED),
+                [A3MI_ON_TIMER] = STAY(CLOSED),
+                [A3MI_ON_TIMER_LAST] = STAY(CLOSED),
+                [A3MI_ON_UNLINK] = STAY(CLOSED),
+                [A3MI_ON_END] = STAY(CLOSED),
+                [A3MI_ON_ENDED] = STAY(CLOSED),
+                [A3MI_ON_DRAINED] = STAY(CLOSED),
+                [A3MI_ON_PEER_LOST] = STAY(CLOSED),
+                [A3MI_ON_PEER_GONE] = STAY(CLOSED),
+            },
 };
 
 struct a3mi_link_step a3mi_link_machine(enum a3mi_link_state state, enum a3mi_link_event event)
@@ -154,9 +164,12 @@ struct a3mi_link_step a3mi_link_machine(enum a3mi_link_state state, enum a3mi_li
 const char *a3mi_link_state_name(enum a3mi_link_state state)
 {
     static const char *const names[A3MI_LINK_STATES] = {
-        [A3MI_LINK_REQUESTING] = "REQUESTING", [A3MI_LINK_RETRYING] = "RETRYING",
-        [A3MI_LINK_UP] = "UP",                 [A3MI_LINK_ENDING] = "ENDING",
-        [A3MI_LINK_FINISHING] = "FINISHING",   [A3MI_LINK_CANCELLING] = "CANCELLING",
+        [A3MI_LINK_REQUESTING] = "REQUESTING",
+        [A3MI_LINK_RETRYING] = "RETRYING",
+        [A3MI_LINK_UP] = "UP",
+        [A3MI_LINK_ENDING] = "ENDING",
+        [A3MI_LINK_FINISHING] = "FINISHING",
+        [A3MI_LINK_CANCELLING] = "CANCELLING",
         [A3MI_LINK_CLOSED] = "CLOSED",
     };
     return (unsigned)state < A3MI_LINK_STATES ? names[state] : "?";

@@ -44,7 +44,7 @@ enum a3mi_link_event {
 
 /* Actions, carried out from the lowest bit to the highest. */
 enum {
-    A3MI_DO_ATTACH = 1u << 0,       /* bind both channels to the peer's numbers; the link is up */
+    A3MI_DO_ATTACH = 1u << 0, /* bind both channels to the peer's numbers; the link is up */
     A3MI_DO_SEND_ACCEPT = 1u << 1,
     A3MI_DO_SEND_REQUEST = 1u << 2, /* under a new number; counts an attempt, arms the interval */
     A3MI_DO_ARM_TIMER = 1u << 3,    /* the interval of the last attempt, from now */
@@ -52,13 +52,14 @@ enum {
     A3MI_DO_CANCEL_TIMER = 1u << 5,
     A3MI_DO_SEND_END = 1u << 6,
     A3MI_DO_SEND_ENDED = 1u << 7,
-    A3MI_DO_FINISH = 1u << 8,       /* note the peer's count; look whether everything is there */
-    A3MI_DO_DETACH = 1u << 9,       /* the channels end; what was not finished is counted */
-    A3MI_DO_TELL_DOWN = 1u << 10,   /* tell the socket type: the link is not up any more */
-    A3MI_DO_CLOSE = 1u << 11,       /* the link has ended: waiters are told, it leaves its socket */
-    A3MI_DO_REPLACE = 1u << 12,     /* nothing yet: the peer lost this link; step PEER_LOST or _GONE, then this again */
-    A3MI_DO_IGNORE = 1u << 13,      /* possible, and nothing to do */
-    A3MI_DO_COUNT_ODD = 1u << 14,   /* a conforming peer does not do this: counted, otherwise ignored */
+    A3MI_DO_FINISH = 1u << 8,     /* note the peer's count; look whether everything is there */
+    A3MI_DO_DETACH = 1u << 9,     /* the channels end; what was not finished is counted */
+    A3MI_DO_TELL_DOWN = 1u << 10, /* tell the socket type: the link is not up any more */
+    A3MI_DO_CLOSE = 1u << 11,     /* the link has ended: waiters are told, it leaves its socket */
+    A3MI_DO_REPLACE =
+        1u << 12, /* nothing yet: the peer lost this link; step PEER_LOST or _GONE, then this again */
+    A3MI_DO_IGNORE = 1u << 13,    /* possible, and nothing to do */
+    A3MI_DO_COUNT_ODD = 1u << 14, /* a conforming peer does not do this: counted, otherwise ignored */
 };
 
 struct a3mi_link_step {

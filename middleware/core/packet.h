@@ -31,7 +31,7 @@
 /* The largest packet built today. */
 #define A3MI_PACKET_MAX (A3MI_PACKET_BASE - A3MI_PACKET_TAG)
 /* What a stranger may answer is padded to this, so that no answer is longer than three times the question. */
-#define A3MI_PACKET_MIN 112u
+#define A3MI_PACKET_MIN 128u
 
 #define A3MI_PACKET_HEADER 24u
 #define A3MI_DATA_FIXED    14u

@@ -12,7 +12,8 @@ int a3m_base_enter(a3m_socket handle, const a3m_socket_type *type, a3m_base **ba
         return result;
     }
     if (socket->type != type) {
-        result = a3mi_fail(A3M_ENOTSUP, "a %s socket cannot do this, a %s socket can", socket->type->name, type->name);
+        result = a3mi_fail(A3M_ENOTSUP, "a %s socket cannot do this, a %s socket can", socket->type->name,
+                           type->name);
         a3mi_socket_leave(socket);
         return result;
     }
@@ -70,6 +71,7 @@ void a3m_base_taken(a3m_base *base, const a3m_msg *msg)
     if (handle.v == 0 || a3mi_registry_get(handle.v, A3MI_KIND_LINK, &obj) != A3M_OK) {
         return; /* the link is over: there is no credit to return */
     }
-    (void)a3mi_flow_taken(obj, a3m_msg_size(msg)); /* carried by the next turn, which this caller's next call runs */
+    (void)a3mi_flow_taken(
+        obj, a3m_msg_size(msg)); /* carried by the next turn, which this caller's next call runs */
     a3mi_registry_put(handle.v);
 }

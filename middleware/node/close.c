@@ -32,7 +32,8 @@ void a3mi_node_handle_retired(struct a3mi_node *node)
 
 void a3mi_node_check_closed(struct a3mi_node *node, struct a3mi_turn *turn)
 {
-    if (node->closer != NULL && !turn->more && a3mi_map64_count(&node->links) == 0 && !a3mi_assoc_busy(node->assoc)) {
+    if (node->closer != NULL && !turn->more && a3mi_map64_count(&node->links) == 0 &&
+        !a3mi_assoc_busy(node->assoc)) {
         a3mi_wakes_add(&turn->wakes, node->closer);
         node->closer = NULL;
     }

@@ -155,15 +155,13 @@ static size_t hand_up(struct a3mi_socket *socket, struct a3mi_link *link, a3m_ms
         arrival = socket->type->arrived(socket, socket->state, msg);
     }
     switch (arrival) {
-    case A3M_ARRIVAL_TAKEN:
-        return 0;
+    case A3M_ARRIVAL_TAKEN: return 0;
     case A3M_ARRIVAL_DROP:
         socket->dropped++;
         (void)a3mi_flow_taken(link, msg->size); /* carried by this or the next turn */
         a3m_msg_free(msg);
         return 0;
-    case A3M_ARRIVAL_QUEUE:
-        break;
+    case A3M_ARRIVAL_QUEUE: break;
     }
     if (a3mi_fifo_empty(&link->inbox)) {
         a3mi_link_ref(link);
@@ -240,7 +238,8 @@ static void on_message(void *arg, struct a3mi_rx *rx, a3m_msg *msg)
     note_finishing(link);
 }
 
-static void on_control(void *arg, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes, size_t size)
+static void on_control(void *arg, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes,
+                       size_t size)
 {
     struct a3mi_node *node = arg;
     a3mi_link_on_control(node, peer, incarnation, bytes, size, node->turn->now);
@@ -313,8 +312,7 @@ static void wake_windows(struct a3mi_node *node, struct a3mi_turn *turn)
     }
     atomic_store_explicit(&node->window_waiting, 0, memory_order_relaxed);
     pthread_mutex_lock(&node->names_lock);
-    A3MI_LIST_FOREACH(it, &node->sockets)
-    {
+    A3MI_LIST_FOREACH (it, &node->sockets) {
         struct a3mi_socket *socket = a3mi_container_of(it, struct a3m_base, on_node);
         a3mi_socket_lock(socket);
         a3mi_waitq_wake(socket, &socket->windows, SIZE_MAX);

@@ -196,7 +196,8 @@ static void send_request(struct a3mi_link *link, int64_t now)
     }
     if (result != A3M_OK) {
         link->reason = result;
-        a3mi_link_step(link, a3mi_backoff_exhausted(&link->backoff) ? A3MI_ON_REFUSE_LAST : A3MI_ON_REFUSE, NULL, now);
+        a3mi_link_step(link, a3mi_backoff_exhausted(&link->backoff) ? A3MI_ON_REFUSE_LAST : A3MI_ON_REFUSE,
+                       NULL, now);
         return;
     }
     arm(link, now);
@@ -358,7 +359,8 @@ static void send_end(struct a3mi_link *link, enum a3mi_control_kind kind, int64_
 /* ---- The machine ----------------------------------------------------------------------- */
 
 /* [engine] [socket] The actions that concern messages on the wire and timers. */
-static void act_outside(struct a3mi_link *link, uint32_t actions, const struct a3mi_control *info, int64_t now)
+static void act_outside(struct a3mi_link *link, uint32_t actions, const struct a3mi_control *info,
+                        int64_t now)
 {
     struct a3mi_node *node = link->socket->node;
     if ((actions & A3MI_DO_SEND_ACCEPT) != 0) {
@@ -398,7 +400,8 @@ static void act_outside(struct a3mi_link *link, uint32_t actions, const struct a
     }
 }
 
-void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info, int64_t now)
+void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info,
+                    int64_t now)
 {
     struct a3mi_link_step step = a3mi_link_machine(link->state, event);
     uint32_t actions = step.actions;
@@ -431,7 +434,8 @@ void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const st
     a3mi_link_unref(link);
 }
 
-void a3mi_link_event(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info, int64_t now)
+void a3mi_link_event(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info,
+                     int64_t now)
 {
     struct a3mi_socket *socket = link->socket;
     a3mi_socket_ref(socket);

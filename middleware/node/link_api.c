@@ -50,8 +50,7 @@ static bool same_wish(const struct a3mi_link *a, const struct a3mi_link *b)
 /* [socket] A link asked for before under the same name; ended ones make room. */
 static struct a3mi_link *find_wish(struct a3mi_socket *socket, const struct a3mi_link *wish)
 {
-    A3MI_LIST_FOREACH_SAFE(it, next, &socket->links)
-    {
+    A3MI_LIST_FOREACH_SAFE (it, next, &socket->links) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
         if (link->unlinking || !same_wish(link, wish)) {
             continue;
@@ -103,7 +102,8 @@ int a3m_socket_link(a3m_socket handle, const char *peer, a3m_link *out)
     if (result == A3M_OK) {
         uint64_t made = 0;
         a3mi_socket_lock(socket);
-        result = socket->closed ? a3mi_fail(A3M_ECLOSED, "the socket is closed") : make_link(socket, &wish, &made);
+        result = socket->closed ? a3mi_fail(A3M_ECLOSED, "the socket is closed")
+                                : make_link(socket, &wish, &made);
         a3mi_socket_unlock(socket);
         if (out != NULL) {
             out->v = made;
@@ -169,8 +169,8 @@ static int link_outcome(const struct a3mi_link *link)
                                 ? "the types of the two sockets do not go together"
                                 : "the link has ended";
         int code = link->reason != A3M_OK ? link->reason : A3M_ECLOSED;
-        return a3mi_fail(code, "%s/%s: %s", link->peer_node.len > 0 ? link->peer_node.s : "peer", link->peer_tag.s,
-                         about);
+        return a3mi_fail(code, "%s/%s: %s", link->peer_node.len > 0 ? link->peer_node.s : "peer",
+                         link->peer_tag.s, about);
     }
     return link->state == A3MI_LINK_UP ? A3M_OK : 1;
 }
@@ -202,9 +202,12 @@ int a3m_link_wait(a3m_link handle, a3m_time deadline)
 static a3m_link_state public_state(const struct a3mi_link *link)
 {
     static const a3m_link_state states[A3MI_LINK_STATES] = {
-        [A3MI_LINK_REQUESTING] = A3M_LINK_REQUESTING, [A3MI_LINK_RETRYING] = A3M_LINK_RETRYING,
-        [A3MI_LINK_UP] = A3M_LINK_UP,                 [A3MI_LINK_ENDING] = A3M_LINK_ENDING,
-        [A3MI_LINK_FINISHING] = A3M_LINK_ENDING,      [A3MI_LINK_CANCELLING] = A3M_LINK_ENDED,
+        [A3MI_LINK_REQUESTING] = A3M_LINK_REQUESTING,
+        [A3MI_LINK_RETRYING] = A3M_LINK_RETRYING,
+        [A3MI_LINK_UP] = A3M_LINK_UP,
+        [A3MI_LINK_ENDING] = A3M_LINK_ENDING,
+        [A3MI_LINK_FINISHING] = A3M_LINK_ENDING,
+        [A3MI_LINK_CANCELLING] = A3M_LINK_ENDED,
         [A3MI_LINK_CLOSED] = A3M_LINK_ENDED,
     };
     a3m_link_state state = states[link->state];
@@ -254,8 +257,7 @@ int a3m_socket_links(a3m_socket handle, a3m_link *links, size_t max)
     }
     size_t n = 0;
     a3mi_socket_lock(socket);
-    A3MI_LIST_FOREACH(it, &socket->links)
-    {
+    A3MI_LIST_FOREACH (it, &socket->links) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
         if (link->alias != NULL) {
             continue;
@@ -285,13 +287,13 @@ static int wait_any(a3m_socket handle, a3m_link *out, bool or_none, a3m_time dea
         }
         result = a3mi_socket_wait(socket, &socket->linkers, deadline, NULL);
         if (result == A3M_ETIMEDOUT) {
-            result = socket->links_up > 0 ? A3M_OK : a3mi_fail(A3M_ETIMEDOUT, "no link came up before the deadline");
+            result = socket->links_up > 0 ? A3M_OK
+                                          : a3mi_fail(A3M_ETIMEDOUT, "no link came up before the deadline");
             break;
         }
     }
     if (result == A3M_OK && out != NULL) {
-        A3MI_LIST_FOREACH(it, &socket->links)
-        {
+        A3MI_LIST_FOREACH (it, &socket->links) {
             struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
             if (link->state == A3MI_LINK_UP && !link->ended) {
                 out->v = link->handle;

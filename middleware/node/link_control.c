@@ -18,14 +18,10 @@
 int a3mi_refusal_code(uint32_t refusal)
 {
     switch (refusal) {
-    case A3MI_REFUSAL_INCOMPATIBLE:
-        return A3M_EINCOMPATIBLE;
-    case A3MI_REFUSAL_CANCELED:
-        return A3M_ECANCELED;
-    case A3MI_REFUSAL_CLOSED:
-        return A3M_ECLOSED;
-    default:
-        return a3mi_refusal_final(refusal) ? A3M_EREFUSED : A3M_ENOTREADY;
+    case A3MI_REFUSAL_INCOMPATIBLE: return A3M_EINCOMPATIBLE;
+    case A3MI_REFUSAL_CANCELED: return A3M_ECANCELED;
+    case A3MI_REFUSAL_CLOSED: return A3M_ECLOSED;
+    default: return a3mi_refusal_final(refusal) ? A3M_EREFUSED : A3M_ENOTREADY;
     }
 }
 
@@ -44,7 +40,8 @@ bool a3mi_link_say(struct a3mi_link *link, struct a3mi_control *control, int64_t
     if (link->peer == NULL) {
         return false;
     }
-    bool known = link->state == A3MI_LINK_UP || link->state == A3MI_LINK_ENDING || link->state == A3MI_LINK_FINISHING;
+    bool known = link->state == A3MI_LINK_UP || link->state == A3MI_LINK_ENDING ||
+                 link->state == A3MI_LINK_FINISHING;
     control->author_link = link->number;
     control->addressee_link = known ? link->peer_number : 0;
     return say(link->socket->node, link->peer, known ? link->incarnation : 0, control, now);
@@ -77,10 +74,10 @@ static struct a3mi_link *find_pair(const struct a3mi_socket *socket, const struc
                                    const struct a3mi_name *tag, const struct a3mi_link *but)
 {
     struct a3mi_link *cancelling = NULL;
-    A3MI_LIST_FOREACH(it, &socket->links)
-    {
+    A3MI_LIST_FOREACH (it, &socket->links) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
-        if (link == but || link->peer != peer || link->state == A3MI_LINK_CLOSED || !a3mi_name_eq(&link->peer_tag, tag)) {
+        if (link == but || link->peer != peer || link->state == A3MI_LINK_CLOSED ||
+            !a3mi_name_eq(&link->peer_tag, tag)) {
             continue;
         }
         if (link->state != A3MI_LINK_CANCELLING) {
@@ -172,14 +169,14 @@ static void on_request(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t 
 /* ---- Answers and ends ------------------------------------------------------------------ */
 
 /* The link a message is about: by this end's number, or, for an END that does not know it, by the author's. */
-static struct a3mi_link *find_link(struct a3mi_node *node, struct a3mi_peer *peer, const struct a3mi_control *control)
+static struct a3mi_link *find_link(struct a3mi_node *node, struct a3mi_peer *peer,
+                                   const struct a3mi_control *control)
 {
     if (control->addressee_link != 0) {
         struct a3mi_link *link = a3mi_map64_get(&node->links, control->addressee_link);
         return link != NULL && link->peer == peer ? link : NULL;
     }
-    A3MI_LIST_FOREACH(it, a3mi_peer_links(peer))
-    {
+    A3MI_LIST_FOREACH (it, a3mi_peer_links(peer)) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
         if (link->state != A3MI_LINK_REQUESTING && link->state != A3MI_LINK_RETRYING &&
             link->peer_number == control->author_link) {
@@ -200,7 +197,8 @@ static enum a3mi_link_event refusal_event(struct a3mi_link *link, const struct a
 }
 
 /* [socket] */
-static void about_link(struct a3mi_link *link, uint64_t incarnation, const struct a3mi_control *control, int64_t now)
+static void about_link(struct a3mi_link *link, uint64_t incarnation, const struct a3mi_control *control,
+                       int64_t now)
 {
     enum a3mi_link_event event = A3MI_ON_ENDED;
     switch (control->kind) {
@@ -211,9 +209,7 @@ static void about_link(struct a3mi_link *link, uint64_t incarnation, const struc
             link->peer_node = *a3mi_peer_id(link->peer);
         }
         break;
-    case A3MI_CONTROL_REFUSE:
-        event = refusal_event(link, control);
-        break;
+    case A3MI_CONTROL_REFUSE: event = refusal_event(link, control); break;
     case A3MI_CONTROL_END:
         event = A3MI_ON_END;
         if (link->state == A3MI_LINK_UP) {
@@ -221,14 +217,13 @@ static void about_link(struct a3mi_link *link, uint64_t incarnation, const struc
         }
         break;
     case A3MI_CONTROL_ENDED:
-    case A3MI_CONTROL_REQUEST:
-        break;
+    case A3MI_CONTROL_REQUEST: break;
     }
     a3mi_link_step(link, event, control, now);
 }
 
-void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes,
-                          size_t size, int64_t now)
+void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
+                          const uint8_t *bytes, size_t size, int64_t now)
 {
     uint8_t scratch[A3MI_CONTROL_METADATA_MAX];
     struct a3mi_control control;
@@ -264,13 +259,10 @@ static bool concerned(const struct a3mi_link *link, uint64_t incarnation)
     switch (link->state) {
     case A3MI_LINK_UP:
     case A3MI_LINK_ENDING:
-    case A3MI_LINK_FINISHING:
-        return link->incarnation == incarnation;
+    case A3MI_LINK_FINISHING: return link->incarnation == incarnation;
     case A3MI_LINK_REQUESTING:
-    case A3MI_LINK_CANCELLING:
-        return true;
-    default:
-        return false;
+    case A3MI_LINK_CANCELLING: return true;
+    default: return false;
     }
 }
 
@@ -278,8 +270,7 @@ void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uin
                              enum a3mi_peer_end why, int64_t now)
 {
     a3mi_peer_hold(peer);
-    A3MI_LIST_FOREACH_SAFE(it, next, a3mi_peer_links(peer))
-    {
+    A3MI_LIST_FOREACH_SAFE (it, next, a3mi_peer_links(peer)) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
         if (!concerned(link, incarnation)) {
             continue;
@@ -290,7 +281,8 @@ void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uin
         if (!link->ended) {
             link->reason = why == A3MI_PEER_SILENT ? A3M_ESILENT : A3M_ERESTARTED;
         }
-        a3mi_link_step(link, link->incoming || link->ended ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL, now);
+        a3mi_link_step(link, link->incoming || link->ended ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL,
+                       now);
         a3mi_socket_unlock_turn(socket, socket->node->turn);
         a3mi_socket_unref(socket);
     }
@@ -330,11 +322,11 @@ bool a3mi_link_join_twin(struct a3mi_link *link)
  * The association dropped the control messages that waited for `from`: nothing
  * of them was transmitted. Links that asked there ask again.
  */
-void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, struct a3mi_peer *into, int64_t now)
+void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, struct a3mi_peer *into,
+                              int64_t now)
 {
     a3mi_peer_hold(from);
-    A3MI_LIST_FOREACH_SAFE(it, next, a3mi_peer_links(from))
-    {
+    A3MI_LIST_FOREACH_SAFE (it, next, a3mi_peer_links(from)) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
         a3mi_list_remove(&link->on_peer);
         a3mi_peer_hold(into);

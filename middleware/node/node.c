@@ -12,13 +12,13 @@
 #include "base/error.h"
 #include "transport/registry.h"
 
-#define DEFAULT_OUTBOX (UINT64_C(64) << 20)
+#define DEFAULT_OUTBOX     (UINT64_C(64) << 20)
 #define REPORT_INTERVAL_NS INT64_C(1000000000)
 
 const char *a3m_version(void)
 {
 #define TEXT_(x) #x
-#define TEXT(x) TEXT_(x)
+#define TEXT(x)  TEXT_(x)
     return TEXT(A3M_VERSION_MAJOR) "." TEXT(A3M_VERSION_MINOR) "." TEXT(A3M_VERSION_PATCH);
 }
 
@@ -43,7 +43,8 @@ static int read_config(struct a3mi_node *node, const a3m_node_config *config)
         return a3mi_fail(A3M_EINVAL, "a3m_node_config: a length of time is negative");
     }
     if (own->reader_priority < 0 || own->reader_priority > 99 || own->reader_cpu < 0) {
-        return a3mi_fail(A3M_EINVAL, "a3m_node_config: reader_priority is 0 to 99, reader_cpu is not negative");
+        return a3mi_fail(A3M_EINVAL,
+                         "a3m_node_config: reader_priority is 0 to 99, reader_cpu is not negative");
     }
     own->outbox_bytes = own->outbox_bytes > 0 ? own->outbox_bytes : DEFAULT_OUTBOX;
     own->lease.ns = own->lease.ns > 0 ? own->lease.ns : 1000000;
@@ -60,14 +61,16 @@ static int open_transport(struct a3mi_node *node, const char *address)
         return result;
     }
     if (url.is_node) {
-        return a3mi_fail(A3M_EINVAL, "'%s' is not an address: write udp://0.0.0.0:7101, or inproc://name", address);
+        return a3mi_fail(A3M_EINVAL, "'%s' is not an address: write udp://0.0.0.0:7101, or inproc://name",
+                         address);
     }
     if (url.has_tag) {
         return a3mi_fail(A3M_EINVAL, "'%s': an address to bind has no '/' and no tag", address);
     }
     node->transport = a3mi_transport_find(url.scheme);
     if (node->transport == NULL) {
-        return a3mi_fail(A3M_EINVAL, "'%s': there is no transport '%s'; there are udp and inproc", address, url.scheme);
+        return a3mi_fail(A3M_EINVAL, "'%s': there is no transport '%s'; there are udp and inproc", address,
+                         url.scheme);
     }
     result = node->transport->resolve(url.address, &local);
     if (result != A3M_OK) {
@@ -101,8 +104,8 @@ static int draw(void *bytes, size_t size)
 static int make_assoc(struct a3mi_node *node)
 {
     struct a3m_transport_info info = {0};
-    struct a3mi_assoc_config config = {.id = node->id, .linger = node->config.linger.ns,
-                                       .peer_timeout = node->config.peer_timeout.ns};
+    struct a3mi_assoc_config config = {
+        .id = node->id, .linger = node->config.linger.ns, .peer_timeout = node->config.peer_timeout.ns};
     node->transport->info(node->transport_self, &info);
     config.mtu = info.mtu;
     int result = draw(config.key, sizeof(config.key));
@@ -177,7 +180,8 @@ void a3mi_node_unref(struct a3mi_node *node)
     free(node);
 }
 
-static int make_node(struct a3mi_node *node, const char *id, const char *address, const a3m_node_config *config)
+static int make_node(struct a3mi_node *node, const char *id, const char *address,
+                     const a3m_node_config *config)
 {
     if (id == NULL) {
         return a3mi_fail(A3M_EINVAL, "a node needs an id: 1 to %d bytes of UTF-8", A3M_NAME_MAX);
@@ -307,7 +311,8 @@ int a3m_node_set_peer(a3m_node handle, const char *id, const char *address)
     if (result == A3M_OK) {
         result = address != NULL ? a3mi_url_parse(address, &url) : a3mi_fail(A3M_EINVAL, "no address");
     }
-    if (result == A3M_OK && (url.is_node || url.has_tag || strcmp(url.scheme, job.node->transport->scheme) != 0)) {
+    if (result == A3M_OK &&
+        (url.is_node || url.has_tag || strcmp(url.scheme, job.node->transport->scheme) != 0)) {
         result = a3mi_fail(A3M_EINVAL, "'%s' is not an address of the form %s://...", address,
                            job.node->transport->scheme);
     }
@@ -394,11 +399,13 @@ struct report {
     char text[600];
 };
 
-void a3mi_node_report_duplicate(struct a3mi_node *node, const struct a3mi_name *id, const struct a3m_addr *where)
+void a3mi_node_report_duplicate(struct a3mi_node *node, const struct a3mi_name *id,
+                                const struct a3m_addr *where)
 {
     struct a3mi_turn *turn = node->turn;
     char address[A3M_LINK_ADDRESS_SIZE] = "";
-    if (node->config.report == NULL || turn->after != NULL || turn->now - node->last_report < REPORT_INTERVAL_NS) {
+    if (node->config.report == NULL || turn->after != NULL ||
+        turn->now - node->last_report < REPORT_INTERVAL_NS) {
         return;
     }
     struct report *report = malloc(sizeof(*report));

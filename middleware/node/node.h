@@ -89,18 +89,18 @@ struct a3mi_link {
     struct a3mi_peer *peer; /* held; NULL before and after */
     uint64_t incarnation;   /* of the peer, while up */
     struct a3mi_list on_peer;
-    uint64_t number;        /* this attempt's; in the node's table; 0: none */
+    uint64_t number; /* this attempt's; in the node's table; 0: none */
     uint64_t peer_number;
     struct a3mi_tx tx;
     struct a3mi_rx rx;
     bool rx_attached;
     struct a3mi_backoff backoff, backoff_before; /* before: as it was when the attempt under way began */
-    struct a3mi_event retry; /* the LinkRetryEvent */
-    int64_t armed_interval;  /* what the last attempt waits for */
-    uint64_t end_count;      /* FINISHING: messages the peer said it sent */
-    uint64_t drained;        /* messages taken out of the outbox, in all its lives */
-    bool released;           /* CLOSED: the engine's count goes when the outbox holds none of its messages */
-    struct a3mi_fifo batch;  /* messages of this turn, not yet handed to the socket */
+    struct a3mi_event retry;                     /* the LinkRetryEvent */
+    int64_t armed_interval;                      /* what the last attempt waits for */
+    uint64_t end_count;                          /* FINISHING: messages the peer said it sent */
+    uint64_t drained;                            /* messages taken out of the outbox, in all its lives */
+    bool released;          /* CLOSED: the engine's count goes when the outbox holds none of its messages */
+    struct a3mi_fifo batch; /* messages of this turn, not yet handed to the socket */
     struct a3mi_list in_batch;
     struct a3mi_list in_finishing;
 
@@ -112,36 +112,36 @@ struct a3mi_link {
     struct a3mi_list sendable; /* in the socket's list of links that could take a message */
     struct a3mi_list readable; /* in the socket's list of links with messages */
     struct a3mi_fifo inbox;
-    struct a3mi_link *alias;   /* counted: another link turned out to be the same */
+    struct a3mi_link *alias; /* counted: another link turned out to be the same */
     bool incoming;
-    bool told_up;              /* the type's link_up was called, link_down not yet */
-    bool ended;                /* as applications see it: CLOSED, or being cancelled */
-    bool unlinking;            /* CMD_UNLINK was sent */
-    bool retired;              /* its handle is */
-    bool counted;              /* in the socket's links_up and links_coming */
-    int reason;                /* last refusal, or why it ended */
+    bool told_up;   /* the type's link_up was called, link_down not yet */
+    bool ended;     /* as applications see it: CLOSED, or being cancelled */
+    bool unlinking; /* CMD_UNLINK was sent */
+    bool retired;   /* its handle is */
+    bool counted;   /* in the socket's links_up and links_coming */
+    int reason;     /* last refusal, or why it ended */
     uint32_t attempts;
     int64_t next_attempt;
     struct a3mi_name peer_node; /* len 0: not known yet */
     struct a3mi_name peer_tag;
-    struct a3m_addr peer_addr; /* as given by the application; kind NONE: by node id */
+    struct a3m_addr peer_addr;      /* as given by the application; kind NONE: by node id */
     struct a3mi_identity *identity; /* counted; from when it is up */
     struct a3mi_waitq credit_waiters;
     struct a3mi_waitq state_waiters;
 
-    uint32_t life;                           /* counts detachments: messages of earlier lives are not sent */
-    uint64_t pushed;                         /* messages put into the outbox, in all its lives */
-    uint64_t sent, sent_bytes;               /* of this life: numbered and put into the outbox */
-    uint64_t limit_messages, limit_bytes;    /* the peer's grant, absolute */
-    uint64_t peer_capacity_bytes;            /* what a grant is worth when all was taken */
+    uint32_t life;                        /* counts detachments: messages of earlier lives are not sent */
+    uint64_t pushed;                      /* messages put into the outbox, in all its lives */
+    uint64_t sent, sent_bytes;            /* of this life: numbered and put into the outbox */
+    uint64_t limit_messages, limit_bytes; /* the peer's grant, absolute */
+    uint64_t peer_capacity_bytes;         /* what a grant is worth when all was taken */
     uint32_t peer_epoch;
     uint64_t peer_max_message;
     uint64_t acknowledged;
-    uint64_t received, taken, taken_bytes;   /* by this end's application */
+    uint64_t received, taken, taken_bytes; /* by this end's application */
     uint64_t capacity_messages, capacity_bytes;
-    uint64_t told_messages, told_bytes;      /* limits told to the peer last */
+    uint64_t told_messages, told_bytes; /* limits told to the peer last */
     uint32_t epoch;
-    bool credit_queued;                      /* `credit` is in the outbox */
+    bool credit_queued; /* `credit` is in the outbox */
 };
 
 /* ---- Sockets ---------------------------------------------------------------- */
@@ -153,11 +153,11 @@ struct a3mi_options {
 /* The base of a socket; a3m_base to authors of types. */
 struct a3m_base {
     _Atomic uint32_t refs;
-    uint64_t handle;             /* [const] */
-    struct a3mi_node *node;      /* [const] counted */
-    const a3m_socket_type *type; /* [const] */
-    void *state;                 /* [const] the type's */
-    struct a3mi_name tag;        /* [const] */
+    uint64_t handle;              /* [const] */
+    struct a3mi_node *node;       /* [const] counted */
+    const a3m_socket_type *type;  /* [const] */
+    void *state;                  /* [const] the type's */
+    struct a3mi_name tag;         /* [const] */
     struct a3mi_mapb_node by_tag; /* [names] */
     struct a3mi_list on_node;     /* [names] */
     bool named;                   /* [names] in the table */
@@ -173,11 +173,11 @@ struct a3m_base {
     size_t inbox_count;
     size_t links_up, links_coming; /* coming: requesting or retrying */
     struct a3mi_waitq receivers;
-    struct a3mi_waitq senders;   /* for any link */
-    struct a3mi_waitq linkers;   /* for a link to be up */
+    struct a3mi_waitq senders; /* for any link */
+    struct a3mi_waitq linkers; /* for a link to be up */
     struct a3mi_waitq drainers;
-    struct a3mi_waitq windows;   /* for room in the outbox */
-    uint64_t sent, finished;     /* messages: put into the outbox; acknowledged or given up */
+    struct a3mi_waitq windows; /* for room in the outbox */
+    uint64_t sent, finished;   /* messages: put into the outbox; acknowledged or given up */
     uint64_t unread, undelivered, unknown, dropped, window_waits;
 
     struct a3mi_list in_batch; /* [engine] */
@@ -223,11 +223,11 @@ struct a3mi_node {
     uint64_t next_auto_tag;
     bool closed;
 
-    _Atomic uint64_t outbox_bytes; /* [atomic: relaxed] messages not yet wholly in units */
+    _Atomic uint64_t outbox_bytes;   /* [atomic: relaxed] messages not yet wholly in units */
     _Atomic uint32_t window_waiting; /* [atomic] sockets that may have threads waiting for room */
     _Atomic uint64_t links_up;
-    _Atomic uint64_t discarded; /* [atomic] messages in receive queues of closed sockets */
-    _Atomic uint32_t live_handles; /* [atomic] of sockets and links: calls may be inside */
+    _Atomic uint64_t discarded;         /* [atomic] messages in receive queues of closed sockets */
+    _Atomic uint32_t live_handles;      /* [atomic] of sockets and links: calls may be inside */
     _Atomic(struct a3mi_parker *) idle; /* woken when live_handles reaches 0 */
 };
 
@@ -300,7 +300,8 @@ void a3mi_flow_on_credit(struct a3mi_link *link, uint32_t epoch, uint64_t messag
 
 struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming);
 /* [engine] [socket] Runs the machine, actions included. `info` is what the event brought, or NULL. */
-void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info, int64_t now);
+void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info,
+                    int64_t now);
 /* [socket] For links that applications make: counts it as coming up. */
 void a3mi_link_count(struct a3mi_link *link);
 /* [socket] Its handle ends; it leaves its socket's list, and its handle ends. */
@@ -312,7 +313,8 @@ void a3mi_link_leave_socket(struct a3mi_link *link);
  */
 bool a3mi_link_join_twin(struct a3mi_link *link);
 /* [engine] The same, taking the socket's lock. */
-void a3mi_link_event(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info, int64_t now);
+void a3mi_link_event(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info,
+                     int64_t now);
 /* [engine] CMD_LINK, CMD_UNLINK. */
 void a3mi_link_begin(struct a3mi_link *link, int64_t now);
 void a3mi_link_unlink(struct a3mi_link *link, int64_t now);
@@ -321,11 +323,12 @@ bool a3mi_link_request_end(struct a3mi_link *link, int reason);
 /* [engine] FINISHING: whether everything has arrived both ways, and closes it then. */
 void a3mi_link_check_finished(struct a3mi_link *link, int64_t now);
 /* [engine] The association's events about links. */
-void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes,
-                          size_t size, int64_t now);
+void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
+                          const uint8_t *bytes, size_t size, int64_t now);
 void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
                              enum a3mi_peer_end why, int64_t now);
-void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, struct a3mi_peer *into, int64_t now);
+void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, struct a3mi_peer *into,
+                              int64_t now);
 /* [engine] Sends one control message about a link; false: could not (no address, peer over). */
 bool a3mi_link_say(struct a3mi_link *link, struct a3mi_control *control, int64_t now);
 /* What a refusal on the wire means as an error code. */
@@ -342,7 +345,8 @@ void a3mi_event_cancel(struct a3mi_node *node, struct a3mi_event *event);
 /* ---- node.c, close.c ------------------------------------------------------------- */
 
 /* [engine] Another live node uses an id: counted, and told to the application after the turn. */
-void a3mi_node_report_duplicate(struct a3mi_node *node, const struct a3mi_name *id, const struct a3m_addr *where);
+void a3mi_node_report_duplicate(struct a3mi_node *node, const struct a3mi_name *id,
+                                const struct a3m_addr *where);
 /* After a turn, no lock held. */
 void a3mi_node_after(struct a3mi_node *node, void *what);
 /* [engine] Wakes who closes the node, once everything is finished. */

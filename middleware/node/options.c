@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 
-#define MS INT64_C(1000000)
-#define MIB (INT64_C(1) << 20)
+#define MS      INT64_C(1000000)
+#define MIB     (INT64_C(1) << 20)
 #define LONGEST (INT64_C(365) * 24 * 3600 * 1000 * MS)
 
 static const a3m_option_info table[] = {

@@ -66,14 +66,15 @@ int a3m_base_recv_many(a3m_base *base, a3m_msg **msgs, size_t max, a3m_time dead
             n++;
         }
         if (n == 0) {
-            result = max > 0 ? wait_readable(socket, deadline, &looked) : a3mi_fail(A3M_EINVAL, "room for no message");
+            result = max > 0 ? wait_readable(socket, deadline, &looked)
+                             : a3mi_fail(A3M_EINVAL, "room for no message");
         }
     }
     a3mi_socket_unlock(socket);
     if (carry) {
         a3mi_node_carry(socket->node);
     }
-    if (n > 0 && !looked) {
+    if ((n > 0 && !looked) || result == A3M_EAGAIN) {
         a3mi_reader_touch(socket->node->reader);
     }
     return n > 0 ? (int)n : result;

@@ -79,8 +79,7 @@ static int block_on(struct a3mi_socket *socket, const struct block *block, a3m_t
 static struct a3mi_link *pick(struct a3mi_socket *socket, size_t size, bool or_none, struct block *block)
 {
     int code = A3M_ENOLINK;
-    A3MI_LIST_FOREACH(it, &socket->sendable)
-    {
+    A3MI_LIST_FOREACH (it, &socket->sendable) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, sendable);
         code = a3mi_flow_admit(link, size);
         if (code == A3M_OK) {
@@ -115,7 +114,8 @@ static int wait_window(struct a3mi_socket *socket, a3m_time deadline, bool *look
 }
 
 /* [socket] Sends one message on any link. */
-static int send_any_locked(struct a3mi_socket *socket, a3m_msg *msg, a3m_link *used, bool or_none, a3m_time deadline)
+static int send_any_locked(struct a3mi_socket *socket, a3m_msg *msg, a3m_link *used, bool or_none,
+                           a3m_time deadline)
 {
     bool looked = false;
     while (!socket->closed) {
@@ -138,7 +138,8 @@ static int send_any_locked(struct a3mi_socket *socket, a3m_msg *msg, a3m_link *u
             return A3M_OK;
         }
         if (block.queue == NULL) {
-            return block.code == A3M_EMSGSIZE ? block.code : a3mi_fail(block.code, "no link is up or coming up");
+            return block.code == A3M_EMSGSIZE ? block.code
+                                              : a3mi_fail(block.code, "no link is up or coming up");
         }
         int result = block_on(socket, &block, deadline, &looked);
         if (result != A3M_OK) {
@@ -202,7 +203,8 @@ static int send_to_locked(struct a3mi_socket *socket, struct a3mi_link *link, a3
             return A3M_OK;
         }
         if (code == A3M_ENOLINK) {
-            return a3mi_fail(A3M_ENOLINK, "the link to %s/%s is not up any more", link->peer_node.s, link->peer_tag.s);
+            return a3mi_fail(A3M_ENOLINK, "the link to %s/%s is not up any more", link->peer_node.s,
+                             link->peer_tag.s);
         }
         if (code != A3M_ENOCREDIT) {
             return code;

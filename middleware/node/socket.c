@@ -122,13 +122,15 @@ static int publish(struct a3mi_socket *socket)
         result = a3mi_fail(A3M_ECLOSED, "the node is closed");
     } else {
         if (socket->tag.len == 0) {
-            socket->tag.len = (uint8_t)snprintf(socket->tag.s, sizeof(socket->tag.s), "~%" PRIu64, ++node->next_auto_tag);
+            socket->tag.len = (uint8_t)snprintf(socket->tag.s, sizeof(socket->tag.s), "~%" PRIu64,
+                                                ++node->next_auto_tag);
         }
         socket->by_tag.key = socket->tag.s;
         socket->by_tag.key_len = socket->tag.len;
         result = a3mi_mapb_add(&node->names, &socket->by_tag);
         if (result == A3M_EEXIST) {
-            a3mi_fail(A3M_EEXIST, "this node has a socket '%s' already; choose another tag, or close that one first",
+            a3mi_fail(A3M_EEXIST,
+                      "this node has a socket '%s' already; choose another tag, or close that one first",
                       socket->tag.s);
         }
     }
@@ -301,8 +303,7 @@ void a3mi_socket_begin_close(struct a3mi_socket *socket)
         socket->type->closing(socket, socket->state);
     }
     wake_all(socket);
-    A3MI_LIST_FOREACH_SAFE(it, next, &socket->links)
-    {
+    A3MI_LIST_FOREACH_SAFE (it, next, &socket->links) {
         carry |= a3mi_link_request_end(a3mi_container_of(it, struct a3mi_link, on_socket), A3M_ECLOSED);
     }
     discard_inbox(socket);
@@ -387,7 +388,8 @@ int a3m_socket_drain(a3m_socket handle, a3m_time deadline)
             if (socket->finished >= target) {
                 result = A3M_OK;
             } else {
-                a3mi_fail(A3M_ETIMEDOUT, "%" PRIu64 " messages are not acknowledged yet", target - socket->finished);
+                a3mi_fail(A3M_ETIMEDOUT, "%" PRIu64 " messages are not acknowledged yet",
+                          target - socket->finished);
             }
         }
     }

@@ -48,20 +48,29 @@ static int64_t earlier(int64_t a, int64_t b)
 /* Something came while the leader was awake and had nothing to do: spinning pays. */
 static void learn_from_spin(struct a3mi_patience *patience)
 {
-    patience->left = A3MI_READER_PATIENCE;
-    patience->slept_long = false;
+    *patience = (struct a3mi_patience){.left = A3MI_READER_PATIENCE, .needed = 1};
 }
 
-/* `slept` ns, at the end of `quiet` ns without anything. */
+/* Slept `slept` ns, at the end of `quiet` ns without anything. */
 static void learn_from_sleep(struct a3mi_patience *patience, const struct a3mi_reader_config *config,
                              int64_t slept, int64_t quiet)
 {
     patience->slept_long = slept > config->lease_ns;
     if (patience->left > 0) {
         patience->left--;
-    } else if (quiet < 2 * config->spin_ns) {
-        /* Less the time it takes to wake up: it would have come while spinning. */
+        if (patience->left == 0 && patience->needed < A3MI_READER_DOUBT) {
+            patience->needed *= 2;
+        }
+        return;
+    }
+    if (patience->slept_long) {
+        patience->needed = 1; /* a new burst may be another kind of traffic */
+    }
+    /* Less the time that it takes to wake up: it would have come while spinning. */
+    patience->short_sleeps = quiet < 2 * config->spin_ns ? patience->short_sleeps + 1 : 0;
+    if (patience->short_sleeps >= patience->needed) {
         patience->left = A3MI_READER_PATIENCE;
+        patience->short_sleeps = 0;
     }
 }
 
@@ -298,17 +307,11 @@ static uint32_t stride(int64_t elapsed, uint32_t calls)
     return n < STRIDE_MAX ? (uint32_t)n : STRIDE_MAX;
 }
 
-static void touch(struct a3mi_reader *reader)
+/* Under a lease: looks at the network if nobody did for a while. */
+static void look(struct a3mi_reader *reader, int64_t now)
 {
-    int64_t now = a3mi_clock_now();
-    int64_t before = atomic_load_explicit(&reader->touched_at, memory_order_relaxed);
-    uint32_t calls = atomic_load_explicit(&reader->touch_stride, memory_order_relaxed);
-    uint32_t next = stride(now - before, calls);
     struct a3mi_outcome outcome;
 
-    atomic_store_explicit(&reader->touched_at, now, memory_order_relaxed);
-    atomic_store_explicit(&reader->touch_stride, next, memory_order_relaxed);
-    atomic_store_explicit(&reader->touch_left, next, memory_order_relaxed);
     if (now - atomic_load_explicit(&reader->received_at, memory_order_relaxed) < TOUCH_NS ||
         !a3mi_turnlock_try(&reader->lock)) {
         return;
@@ -322,9 +325,34 @@ static void touch(struct a3mi_reader *reader)
     a3mi_role_renew(&reader->role, now);
 }
 
+static void touch(struct a3mi_reader *reader)
+{
+    int64_t now = a3mi_clock_now();
+    int64_t before = atomic_load_explicit(&reader->touched_at, memory_order_relaxed);
+    uint32_t calls = atomic_load_explicit(&reader->touch_stride, memory_order_relaxed);
+    uint32_t next = stride(now - before, calls);
+
+    atomic_store_explicit(&reader->touched_at, now, memory_order_relaxed);
+    atomic_store_explicit(&reader->touch_stride, next, memory_order_relaxed);
+    atomic_store_explicit(&reader->touch_left, next, memory_order_relaxed);
+    if (a3mi_reader_on_thread(reader)) {
+        return;
+    }
+    if (a3mi_role_now(&reader->role) == A3MI_ROLE_LEASED) {
+        look(reader, now);
+    } else if (next > 1 && calls > 1) {
+        /*
+         * Calls have come at least every 30 us for a while. The reader thread
+         * must have got the role by mishap, and would keep it, being woken for
+         * each packet, as long as it keeps this thread from having to wait.
+         */
+        a3mi_role_claim(&reader->role, now);
+    }
+}
+
 void a3mi_reader_touch(struct a3mi_reader *reader)
 {
-    if (a3mi_role_now(&reader->role) != A3MI_ROLE_LEASED) {
+    if (a3mi_role_now(&reader->role) == A3MI_ROLE_HELD || !reader->config.lend) {
         return;
     }
     uint32_t left = atomic_load_explicit(&reader->touch_left, memory_order_relaxed);
@@ -332,5 +360,7 @@ void a3mi_reader_touch(struct a3mi_reader *reader)
         atomic_store_explicit(&reader->touch_left, left - 1, memory_order_relaxed);
         return;
     }
-    touch(reader);
+    if (a3mi_reader_running(reader)) {
+        touch(reader);
+    }
 }

@@ -354,7 +354,7 @@ static void init(struct a3mi_reader *reader, const struct a3mi_reader_config *co
     reader->deadline = (struct a3mi_alarm){.fd = -1, .at = INT64_MAX};
     reader->next_deadline = INT64_MAX;
     reader->next_event = INT64_MAX;
-    reader->patience.left = A3MI_READER_PATIENCE;
+    reader->patience = (struct a3mi_patience){.left = A3MI_READER_PATIENCE, .needed = 1};
 }
 
 int a3mi_reader_new(struct a3mi_reader **out, const struct a3mi_reader_config *config,

@@ -28,6 +28,8 @@
 #define A3MI_READER_ROUNDS 4
 /* Waits in a row in which nothing came while it spun, until a leader does without spinning. */
 #define A3MI_READER_PATIENCE 3
+/* The most short sleeps in a row until it tries to spin again. */
+#define A3MI_READER_DOUBT 64
 
 enum a3mi_reader_phase { A3MI_READER_NEW, A3MI_READER_RUNNING, A3MI_READER_STOPPED };
 
@@ -46,9 +48,19 @@ struct a3mi_reader_counters {
     _Atomic uint64_t waiter_sleeps, wakes;                                        /* [atomic] */
 };
 
-/* How waits for the network went lately: whether it is worth to spin. [holder] */
+/*
+ * How waits for the network went lately: whether it is worth to spin. [holder]
+ *
+ * A leader spins while `left` is not 0; a wait that ends in sleep all the same
+ * takes one off, and something that comes while it spins fills it up. Once it
+ * does not spin, sleeps short enough that it would have paid fill it up again:
+ * one such sleep at first, and twice as many in a row each time that this turns
+ * out to be wrong.
+ */
 struct a3mi_patience {
-    int left;        /* waits that may still end in sleep; 0: do not spin */
+    int left;
+    int needed;      /* short sleeps in a row that fill it up */
+    int short_sleeps; /* in a row, until now */
     bool slept_long; /* the last sleep was longer than a lease: another one like it is expected */
 };
 

@@ -186,6 +186,17 @@ void a3mi_role_leave(struct a3mi_role *role, int64_t now)
     }
 }
 
+void a3mi_role_claim(struct a3mi_role *role, int64_t now)
+{
+    (void)pthread_mutex_lock(&role->lock);
+    if (a3mi_role_now(role) == A3MI_ROLE_READER && role->lease_ns != 0) {
+        (void)watch_locked(role, 0);
+        count_transfer_locked(role);
+        lease_locked(role, now);
+    }
+    (void)pthread_mutex_unlock(&role->lock);
+}
+
 void a3mi_role_renew(struct a3mi_role *role, int64_t now)
 {
     (void)pthread_mutex_lock(&role->lock);
@@ -255,8 +266,8 @@ bool a3mi_role_interest(struct a3mi_role *role)
     case A3MI_ROLE_LEASED: nobody = atomic_load(&role->want_write); break;
     case A3MI_ROLE_HELD:
         /* Under the lock, where the leader cannot leave. An awake one looks before it sleeps. */
-        if (leader != NULL && atomic_load(&role->want_write)) {
-            a3mi_parker_rouse(leader, a3mi_parker_nudge(leader), leader->network_fd);
+        if (leader != NULL && a3mi_parker_nudge(leader) == A3MI_PARKER_NETWORK) {
+            a3mi_parker_rouse(leader, A3MI_PARKER_NETWORK, leader->network_fd);
         }
         break;
     }

@@ -13,7 +13,7 @@
  *        |                           +---------------------------------------+ |
  *        |                              take (compare-exchange, no system call) |
  *        +----------------------------------------------------------------------+
- *                          the lease is over (epoll ADD)
+ *             the lease is over (epoll ADD); the other way: claim (epoll DEL)
  *
  * All changes are made under the role lock, but LEASED -> HELD. The role lock is
  * a leaf above parkers; under it at most a system call on epoll or a timer.
@@ -73,6 +73,8 @@ bool a3mi_role_unqueue(struct a3mi_role *role, struct a3mi_parker *parker);
 /* The holder leaves: the first in line gets it and is woken, else it is leased. */
 void a3mi_role_leave(struct a3mi_role *role, int64_t now);
 
+/* Leases it from the reader thread, on behalf of threads that look at the network often without waiting. */
+void a3mi_role_claim(struct a3mi_role *role, int64_t now);
 /* The lease is in use: pushes its end on. */
 void a3mi_role_renew(struct a3mi_role *role, int64_t now);
 /* The holder goes to sleep for long: the lease's alarm need not wake the reader thread. */

@@ -26,7 +26,8 @@ static void test_product_every_pair_says_something(void **arg)
             struct a3mi_link_step got = step((enum a3mi_link_state)s, (enum a3mi_link_event)e);
             if (got.actions == 0) {
                 fail_msg("%s on %s: neither acts nor says that it is ignored",
-                         a3mi_link_state_name((enum a3mi_link_state)s), a3mi_link_event_name((enum a3mi_link_event)e));
+                         a3mi_link_state_name((enum a3mi_link_state)s),
+                         a3mi_link_event_name((enum a3mi_link_event)e));
             }
             assert_true((unsigned)got.next < A3MI_LINK_STATES);
         }
@@ -56,9 +57,11 @@ static void test_product_what_enters_and_leaves_a_state_is_done(void **arg)
             assert_int_equal((got.actions & A3MI_DO_ATTACH) != 0, !attached_before && attached_after);
             assert_int_equal((got.actions & A3MI_DO_DETACH) != 0, attached_before && !attached_after);
             /* the type is told exactly once that a link is not up any more */
-            assert_int_equal((got.actions & A3MI_DO_TELL_DOWN) != 0, s == A3MI_LINK_UP && got.next != A3MI_LINK_UP);
+            assert_int_equal((got.actions & A3MI_DO_TELL_DOWN) != 0,
+                             s == A3MI_LINK_UP && got.next != A3MI_LINK_UP);
             /* a link closes exactly when it enters CLOSED */
-            assert_int_equal((got.actions & A3MI_DO_CLOSE) != 0, s != A3MI_LINK_CLOSED && got.next == A3MI_LINK_CLOSED);
+            assert_int_equal((got.actions & A3MI_DO_CLOSE) != 0,
+                             s != A3MI_LINK_CLOSED && got.next == A3MI_LINK_CLOSED);
             /* who waits to retry has a timer */
             if (s != A3MI_LINK_RETRYING && got.next == A3MI_LINK_RETRYING) {
                 assert_true((got.actions & A3MI_DO_ARM_TIMER) != 0);

@@ -92,9 +92,10 @@ static void test_tags_bounds(void **arg)
 static void test_peers_say_what_is_wrong(void **arg)
 {
     (void)arg;
-    static const char *const wrong[] = {"",       "echo",          "udp://127.0.0.1:7000", "udp://127.0.0.1/echo",
-                                        "/echo",  "server/",       "udp://:7000/echo",     "udp://127.0.0.1:7000/",
-                                        "a/b/c",  "inproc://x/echo"};
+    static const char *const wrong[] = {
+        "",      "echo",           "udp://127.0.0.1:7000", "udp://127.0.0.1/echo",
+        "/echo", "server/",        "udp://:7000/echo",     "udp://127.0.0.1:7000/",
+        "a/b/c", "inproc://x/echo"};
     a3m_node node = test_node("node");
     a3m_socket req = test_socket(node, &a3m_req, NULL);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -236,7 +237,8 @@ static void test_forked_child_is_told(void **arg)
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        bool good = a3m_try_send(push, NULL) == A3M_EFORKED && a3m_node_close(node, A3M_NOW, NULL) == A3M_EFORKED;
+        bool good = a3m_try_send(push, NULL) == A3M_EFORKED &&
+                    a3m_node_close(node, A3M_NOW, NULL) == A3M_EFORKED;
         _exit(good ? 0 : 1);
     }
     int status;

@@ -15,7 +15,7 @@
 #include "node/node.h"
 #include "node_fixture.h"
 
-#define MS INT64_C(1000000)
+#define MS    INT64_C(1000000)
 #define START (INT64_C(1000) * MS)
 
 struct world {

@@ -7,6 +7,7 @@
 #include "conform/test_transport_end.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -187,6 +188,30 @@ static void test_transport_udp_open_asked_for_buffer_sets_the_window(void **stat
     assert_int_equal(all_info.mtu, 1400);
     end_close(&small);
     end_close(&all);
+}
+
+static int option(const struct end *e, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+
+    assert_int_equal(getsockopt(e->fd, level, name, &value, &len), 0);
+    return value;
+}
+
+static void test_transport_udp_socket_allows_fragments_in_both_families(void **state)
+{
+    (void)state;
+    if (!has_ipv6()) {
+        skip();
+    }
+    struct end e = end_open(udp, "[::]:0", NULL, 0);
+
+    assert_int_equal(option(&e, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_DONT);
+    assert_int_equal(option(&e, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_DONT);
+    assert_int_equal(fcntl(e.fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    assert_int_equal(fcntl(e.fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+    end_close(&e);
 }
 
 /* ---- Two families on one socket --------------------------------------------- */
@@ -427,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_transport_udp_open_foreign_address_fails_and_says_so),
         cmocka_unit_test(test_transport_udp_open_without_descriptors_fails),
         cmocka_unit_test(test_transport_udp_open_asked_for_buffer_sets_the_window),
+        cmocka_unit_test(test_transport_udp_socket_allows_fragments_in_both_families),
         cmocka_unit_test(test_transport_udp_wildcard6_talks_to_both_families),
         cmocka_unit_test(test_transport_udp_mapped_address_is_sent_as_ipv4),
         cmocka_unit_test(test_transport_udp_socket_of_one_family_refuses_the_other),

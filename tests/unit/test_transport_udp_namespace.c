@@ -239,7 +239,7 @@ static void answer_for(const char *name, const struct a3m_addr *peer)
 /* Frames out of the device, until it has none: the UDP packets among them are to bear the next numbers. */
 static unsigned read_frames(int tap, unsigned next)
 {
-    enum { ETHERNET = 14, IP = 20, UDP = 8, PROTOCOL = 9 };
+    enum { ETHERNET = 14, IP = 20, UDP = 8, FLAGS = 6, PROTOCOL = 9 };
     uint8_t frame[2048];
     ssize_t n;
 
@@ -249,6 +249,7 @@ static unsigned read_frames(int tap, unsigned next)
             continue;
         }
         assert_int_equal(n, ETHERNET + IP + UDP + PACKET);
+        assert_int_equal(frame[ETHERNET + FLAGS] & 0x40, 0); /* DF: routers may fragment it */
         assert_int_equal(a3mi_load_be32(frame + ETHERNET + IP + UDP), next);
         next++;
     }

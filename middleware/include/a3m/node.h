@@ -31,18 +31,19 @@ A3M_BEGIN_DECLS
 typedef struct a3m_node_config {
     size_t size; /* sizeof(a3m_node_config) */
 
-    uint64_t outbox_bytes;     /* what may wait to be sent before a send blocks with "no window"; 64 MiB */
-    size_t receive_buffer;     /* bytes for the transport's receive buffer; what an unprivileged process gets */
-    size_t send_buffer;        /* likewise for sending */
-    a3m_duration lease;        /* how long a caller that read the network keeps that role; 1 ms */
-    a3m_duration spin;         /* how long a waiting caller polls, yielding, before it sleeps; 50 us */
-    bool no_spin;              /* never poll before sleeping */
-    bool no_lending;           /* only the reader thread reads the network */
-    const char *reader_name;   /* the reader thread's name, at most 15 bytes; "a3m:" and the id */
-    int reader_cpu;            /* run the reader thread on processor reader_cpu - 1 only; 0: any */
-    int reader_priority;       /* SCHED_FIFO priority 1 to 99 of the reader thread; 0: the normal class */
-    a3m_duration peer_timeout; /* give a silent peer up after this; 0: never, a partition of any length heals */
-    a3m_duration linger;       /* how long an idle half-connection is kept; 2 s */
+    uint64_t outbox_bytes;   /* what may wait to be sent before a send blocks with "no window"; 64 MiB */
+    size_t receive_buffer;   /* bytes for the transport's receive buffer; what an unprivileged process gets */
+    size_t send_buffer;      /* likewise for sending */
+    a3m_duration lease;      /* how long a caller that read the network keeps that role; 1 ms */
+    a3m_duration spin;       /* how long a waiting caller polls, yielding, before it sleeps; 50 us */
+    bool no_spin;            /* never poll before sleeping */
+    bool no_lending;         /* only the reader thread reads the network */
+    const char *reader_name; /* the reader thread's name, at most 15 bytes; "a3m:" and the id */
+    int reader_cpu;          /* run the reader thread on processor reader_cpu - 1 only; 0: any */
+    int reader_priority;     /* SCHED_FIFO priority 1 to 99 of the reader thread; 0: the normal class */
+    a3m_duration
+        peer_timeout;    /* give a silent peer up after this; 0: never, a partition of any length heals */
+    a3m_duration linger; /* how long an idle half-connection is kept; 2 s */
     /*
      * Told about what no call can return: A3M_EDUPLICATE (another live node uses an
      * id). `text` is one line for people. Any thread of this node, no lock held;
@@ -106,29 +107,29 @@ typedef struct a3m_node_stats {
     uint64_t tx_packets, tx_bytes, rx_packets, rx_bytes;
     uint64_t tx_calls, rx_calls;
     uint64_t tx_messages, rx_messages;
-    uint64_t retransmitted;      /* units sent again */
-    uint64_t duplicates;         /* units received again, and dropped */
-    uint64_t rx_lost;            /* packets the system dropped before the node saw them */
+    uint64_t retransmitted; /* units sent again */
+    uint64_t duplicates;    /* units received again, and dropped */
+    uint64_t rx_lost;       /* packets the system dropped before the node saw them */
 
-    uint64_t bad_version;        /* dropped: of a version that this node does not speak */
-    uint64_t bad_checksum;       /* dropped: damaged */
-    uint64_t bad_packet;         /* dropped: malformed or of an unknown type */
-    uint64_t bad_frame;          /* units with a malformed frame */
-    uint64_t stray;              /* dropped: for no record of this node */
-    uint64_t duplicate_id;       /* signs of another live node with this node's id */
+    uint64_t bad_version;  /* dropped: of a version that this node does not speak */
+    uint64_t bad_checksum; /* dropped: damaged */
+    uint64_t bad_packet;   /* dropped: malformed or of an unknown type */
+    uint64_t bad_frame;    /* units with a malformed frame */
+    uint64_t stray;        /* dropped: for no record of this node */
+    uint64_t duplicate_id; /* signs of another live node with this node's id */
 
-    uint64_t records_now;        /* half-connections, both directions */
+    uint64_t records_now; /* half-connections, both directions */
     uint64_t peers_now;
-    uint64_t links_now;          /* up */
+    uint64_t links_now; /* up */
     uint64_t outbox_bytes_now;
 
-    uint64_t turns;              /* engine turns */
-    uint64_t reader_wakeups;     /* times the reader thread woke */
-    uint64_t reader_rx_wakeups;  /* of these, for arrived packets */
-    uint64_t leader_sleeps;      /* times a waiting caller slept on the network */
-    uint64_t waiter_sleeps;      /* times a waiting caller slept without the reader role */
-    uint64_t wakes;              /* sleeping threads woken by this node's threads */
-    uint64_t role_transfers;     /* times the reader role changed hands */
+    uint64_t turns;             /* engine turns */
+    uint64_t reader_wakeups;    /* times the reader thread woke */
+    uint64_t reader_rx_wakeups; /* of these, for arrived packets */
+    uint64_t leader_sleeps;     /* times a waiting caller slept on the network */
+    uint64_t waiter_sleeps;     /* times a waiting caller slept without the reader role */
+    uint64_t wakes;             /* sleeping threads woken by this node's threads */
+    uint64_t role_transfers;    /* times the reader role changed hands */
 } a3m_node_stats;
 
 A3M_API int a3m_node_get_stats(a3m_node node, a3m_node_stats *stats);

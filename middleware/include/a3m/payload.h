@@ -45,7 +45,7 @@ A3M_API int a3m_pack_take(a3m_pack *pack, a3m_msg **msg);
 typedef enum a3m_value_type {
     A3M_VALUE_NIL,
     A3M_VALUE_BOOL,
-    A3M_VALUE_INT,    /* negative; what is not negative is UINT */
+    A3M_VALUE_INT, /* negative; what is not negative is UINT */
     A3M_VALUE_UINT,
     A3M_VALUE_DOUBLE,
     A3M_VALUE_STR,
@@ -66,7 +66,7 @@ typedef struct a3m_value {
         struct {
             const char *data; /* not terminated */
             uint32_t size;
-        } bytes; /* STR, BIN, EXT */
+        } bytes;        /* STR, BIN, EXT */
         uint32_t count; /* of an array's elements, of a map's pairs */
     } via;
     const void *inner; /* for a3m_value_at and a3m_value_find */

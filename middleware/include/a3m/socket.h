@@ -34,7 +34,7 @@
 A3M_BEGIN_DECLS
 
 /* Sizes of the texts in a3m_link_info, with their terminators. */
-#define A3M_LINK_NAME_SIZE 256
+#define A3M_LINK_NAME_SIZE    256
 #define A3M_LINK_ADDRESS_SIZE 96
 
 /* A type of socket; see a3m/socket_type.h for how they are made. */
@@ -170,7 +170,8 @@ A3M_API int a3m_send_bytes(a3m_socket socket, const void *bytes, size_t size, a3
  * may or may not have handled it), or the reason of the link's end. At the
  * deadline: A3M_ETIMEDOUT, and a reply that comes later is dropped and counted.
  */
-A3M_API int a3m_request_reply(a3m_socket socket, a3m_msg *request, a3m_msg **reply, a3m_time deadline, bool *sent);
+A3M_API int a3m_request_reply(a3m_socket socket, a3m_msg *request, a3m_msg **reply, a3m_time deadline,
+                              bool *sent);
 
 /*
  * The same in two steps. a3m_request_wait leaves the request outstanding at its

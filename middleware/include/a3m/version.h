@@ -12,7 +12,7 @@
 
 #if defined(__cplusplus)
 #define A3M_BEGIN_DECLS extern "C" {
-#define A3M_END_DECLS }
+#define A3M_END_DECLS   }
 #else
 #define A3M_BEGIN_DECLS
 #define A3M_END_DECLS

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Channels: a sender's queues of messages made into the frames of units, and a
+ * receiver's frames made into messages, in the order of their numbers. Private
+ * to core.
+ */
+#ifndef A3MI_CHANNEL_H
+#define A3MI_CHANNEL_H
+
+#include "core/frame.h"
+#include "core/ranges.h"
+#include "core/state.h"
+#include "core/unit.h"
+
+/* ---- Sending (channel_tx.c) -------------------------------------------------- */
+
+/* Bytes of one channel before it is the next one's turn. */
+#define A3MI_QUANTUM 8192
+
+/* Channels of one half-connection that have something to send. */
+struct a3mi_ready {
+    struct a3mi_list channels; /* of a3mi_tx.ready */
+    int32_t quantum;           /* what is left of the first one's */
+};
+
+/* A channel in its first state, not attached. */
+void a3mi_tx_init(struct a3mi_tx *tx, uint32_t index);
+
+static inline void a3mi_ready_init(struct a3mi_ready *ready)
+{
+    a3mi_list_init(&ready->channels);
+    ready->quantum = A3MI_QUANTUM;
+}
+
+static inline bool a3mi_ready_empty(const struct a3mi_ready *ready)
+{
+    return a3mi_list_empty(&ready->channels);
+}
+
+/*
+ * Fills a unit with up to `room` bytes of frames. True when it is full (or no
+ * memory is left), false when nothing more waited. Hooks are called, which may
+ * detach channels; the unit is in its sender's ring already, so that they find
+ * it there.
+ */
+bool a3mi_channel_pack(struct a3mi_assoc *assoc, struct a3mi_ready *ready, struct a3mi_unit *unit, size_t room);
+
+/* Frees what waits in a channel, and its span; not what units hold of it. */
+void a3mi_tx_drop_queue(struct a3mi_assoc *assoc, struct a3mi_tx *tx);
+
+/* Calls the hook for all channels in assoc->acked. */
+void a3mi_channel_report_acked(struct a3mi_assoc *assoc);
+
+/* ---- Receiving (channel_rx.c) ------------------------------------------------- */
+
+/* The most ranges of a message, or of a half-connection, that are kept apart. */
+#define A3MI_RANGES_BLOCK 256u
+/* The largest control message. */
+#define A3MI_CONTROL_MESSAGE_MAX 65536u
+/* What a channel holds of messages that wait for an earlier one, at most. */
+#define A3MI_WAITING_MESSAGES 65536u
+#define A3MI_WAITING_BYTES    ((uint64_t)64 << 20)
+
+/* Where the frames of a unit come from. */
+struct a3mi_origin {
+    struct a3mi_peer *peer;
+    uint64_t incarnation;
+    struct a3mi_rx *control; /* of the half-connection */
+};
+
+/* A channel in its first state, not attached. */
+void a3mi_rx_init(struct a3mi_rx *rx, uint32_t index, uint64_t max_message);
+
+/* Frees incomplete messages. */
+void a3mi_rx_clear(struct a3mi_assoc *assoc, struct a3mi_rx *rx);
+
+/*
+ * Takes the frames of a unit, but for the first *done, and hands up what is
+ * complete. True: all of them, *done is their number. False: there was no room
+ * for frame *done, nor for those behind it.
+ */
+bool a3mi_channel_take(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, const uint8_t *frames, size_t size,
+                       uint32_t *done);
+
+/* The channel with this index that belongs to the origin, or NULL. */
+struct a3mi_rx *a3mi_channel_find(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, uint32_t index);
+
+/* Whether the set has room for [first, end): lends it a block when that is what it lacks. */
+enum a3mi_ranges_added a3mi_ranges_make_room(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges, uint64_t first,
+                                             uint64_t end);
+/* Takes the block back, when it is not needed (or `always`). */
+void a3mi_ranges_tidy(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges, bool always);
+
+#endif

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The receiving side of channels (core/channel.h): frames into messages. What
+ * arrives whole and in turn is handed up at once; everything else waits in the
+ * channel's list of partial messages, ordered by number. A large message is
+ * allocated at its whole size when its first piece arrives, and pieces are
+ * copied to where they belong; memory that no piece came for is never touched,
+ * and a message is handed up only when every byte of it was written.
+ */
+#include "core/channel.h"
+
+#include <string.h>
+
+#include "base/message.h"
+
+/* A message that is incomplete, or waits for an earlier one. */
+struct partial {
+    struct a3mi_list list; /* in a3mi_rx.partial, ascending */
+    uint64_t number;
+    a3m_msg *msg;
+    bool props;
+    struct a3mi_ranges have; /* bytes */
+};
+
+enum taken {
+    TAKEN,
+    NO_ROOM, /* nothing was changed: the same frame can be offered again */
+};
+
+/* ---- Channels --------------------------------------------------------------- */
+
+void a3mi_rx_init(struct a3mi_rx *rx, uint32_t index, uint64_t max_message)
+{
+    *rx = (struct a3mi_rx){.index = index, .max_message = max_message};
+    a3mi_list_init(&rx->partial);
+}
+
+struct a3mi_rx *a3mi_channel_find(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, uint32_t index)
+{
+    struct a3mi_rx *rx = a3mi_map64_get(&assoc->channels, index);
+
+    if (rx == NULL || rx->peer != origin->peer) {
+        return NULL;
+    }
+    return rx->incarnation == 0 || rx->incarnation == origin->incarnation ? rx : NULL;
+}
+
+/* The same for data: remembered, as frames of a channel stand together, and bound to the origin. */
+static struct a3mi_rx *find_for_data(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, uint32_t index)
+{
+    if (index == 0) {
+        return origin->control;
+    }
+    if (index != assoc->cached_index) {
+        assoc->cached_rx = a3mi_channel_find(assoc, origin, index);
+        assoc->cached_index = index;
+        if (assoc->cached_rx != NULL) {
+            assoc->cached_rx->incarnation = origin->incarnation;
+        }
+    }
+    return assoc->cached_rx;
+}
+
+/* Whether a channel is still there after a hook was called: detaching clears the cache. */
+static bool is_there(const struct a3mi_assoc *assoc, const struct a3mi_rx *rx)
+{
+    return rx->index == 0 || assoc->cached_rx == rx;
+}
+
+/* ---- Blocks of ranges --------------------------------------------------------- */
+
+enum a3mi_ranges_added a3mi_ranges_make_room(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges, uint64_t first,
+                                             uint64_t end)
+{
+    enum a3mi_ranges_added answer = a3mi_ranges_probe(ranges, first, end);
+
+    if (answer == A3MI_RANGES_FULL && ranges->v == NULL) {
+        struct a3mi_range *block = a3mi_slab_get(&assoc->ranges_slab);
+
+        if (block != NULL) {
+            a3mi_ranges_lend(ranges, block, A3MI_RANGES_BLOCK);
+            answer = A3MI_RANGES_ADDED;
+        }
+    }
+    return answer;
+}
+
+void a3mi_ranges_tidy(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges, bool always)
+{
+    if (ranges->v != NULL && (always || ranges->count == 0)) {
+        a3mi_slab_put(&assoc->ranges_slab, a3mi_ranges_take_back(ranges));
+    }
+}
+
+/* ---- Partial messages ---------------------------------------------------------- */
+
+static void partial_free(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct partial *partial)
+{
+    if (partial->msg != NULL) {
+        rx->partial_bytes -= partial->msg->size;
+        a3m_msg_free(partial->msg);
+    }
+    rx->partial_count--;
+    a3mi_list_remove(&partial->list);
+    a3mi_ranges_tidy(assoc, &partial->have, true);
+    a3mi_slab_put(&assoc->partial_slab, partial);
+}
+
+void a3mi_rx_clear(struct a3mi_assoc *assoc, struct a3mi_rx *rx)
+{
+    struct a3mi_list *it;
+
+    while ((it = a3mi_list_first(&rx->partial)) != NULL) {
+        partial_free(assoc, rx, a3mi_container_of(it, struct partial, list));
+    }
+}
+
+/* Where in the list a number belongs: the last entry at or below it, or the head. */
+static struct a3mi_list *locate(struct a3mi_rx *rx, uint64_t number)
+{
+    struct a3mi_list *it = rx->partial.prev;
+
+    while (it != &rx->partial && a3mi_container_of(it, struct partial, list)->number > number) {
+        it = it->prev;
+    }
+    return it;
+}
+
+/* Whether one more may wait. The next in turn may always, so that what waits for it gets away. */
+static bool may_wait(const struct a3mi_rx *rx, const struct a3mi_frame *frame)
+{
+    return frame->number == rx->next ||
+           (rx->partial_count < A3MI_WAITING_MESSAGES &&
+            rx->partial_bytes + frame->total <= A3MI_WAITING_BYTES + rx->max_message);
+}
+
+static struct partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_list *behind,
+                                   const struct a3mi_frame *frame)
+{
+    if (!may_wait(rx, frame)) {
+        return NULL;
+    }
+    struct partial *partial = a3mi_slab_get(&assoc->partial_slab);
+
+    if (partial == NULL) {
+        return NULL;
+    }
+    partial->msg = a3m_msg_new(frame->total);
+    if (partial->msg == NULL) {
+        a3mi_slab_put(&assoc->partial_slab, partial);
+        return NULL;
+    }
+    partial->number = frame->number;
+    partial->props = (frame->flags & A3MI_FRAME_PROPS) != 0;
+    a3mi_ranges_init(&partial->have);
+    a3mi_list_insert_before(behind->next, &partial->list);
+    rx->partial_count++;
+    rx->partial_bytes += frame->total;
+    return partial;
+}
+
+/* ---- Handing up ------------------------------------------------------------------ */
+
+/* A whole message, in turn. The channel may be gone afterwards. */
+static void hand_up(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx, a3m_msg *msg,
+                    bool props)
+{
+    rx->next++;
+    if (rx->index == 0) {
+        assoc->hooks->control(assoc->arg, origin->peer, origin->incarnation, msg->data, msg->size);
+        a3m_msg_free(msg);
+        return;
+    }
+    if (props && a3mi_msg_props_take(msg) != 0) {
+        assoc->stats.bad_frame++;
+        a3m_msg_free(msg);
+        return;
+    }
+    assoc->stats.rx_messages++;
+    assoc->hooks->message(assoc->arg, rx, msg);
+}
+
+/* Hands up what waited for its turn. */
+static void hand_up_waiting(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx)
+{
+    struct a3mi_list *it;
+
+    while (is_there(assoc, rx) && (it = a3mi_list_first(&rx->partial)) != NULL) {
+        struct partial *partial = a3mi_container_of(it, struct partial, list);
+        a3m_msg *msg = partial->msg;
+        bool props = partial->props;
+
+        if (partial->number != rx->next || partial->have.next < msg->size) {
+            return;
+        }
+        rx->partial_bytes -= msg->size;
+        partial->msg = NULL;
+        partial_free(assoc, rx, partial);
+        hand_up(assoc, origin, rx, msg, props);
+    }
+}
+
+/* ---- Frames ------------------------------------------------------------------------ */
+
+/* The usual case: a whole message, in turn. */
+static enum taken take_whole(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx,
+                             const struct a3mi_frame *frame)
+{
+    if (rx->index == 0) {
+        rx->next++;
+        assoc->hooks->control(assoc->arg, origin->peer, origin->incarnation, frame->bytes, frame->size);
+    } else {
+        a3m_msg *msg = a3m_msg_new(frame->size);
+
+        if (msg == NULL) {
+            return NO_ROOM;
+        }
+        memcpy(msg->data, frame->bytes, frame->size);
+        hand_up(assoc, origin, rx, msg, (frame->flags & A3MI_FRAME_PROPS) != 0);
+    }
+    hand_up_waiting(assoc, origin, rx);
+    return TAKEN;
+}
+
+/* A piece of a message, or one out of turn. */
+static enum taken take_piece(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx,
+                             const struct a3mi_frame *frame)
+{
+    struct a3mi_list *at = locate(rx, frame->number);
+    struct partial *partial = at != &rx->partial ? a3mi_container_of(at, struct partial, list) : NULL;
+
+    if (partial == NULL || partial->number != frame->number) {
+        partial = partial_new(assoc, rx, at, frame);
+        if (partial == NULL) {
+            return NO_ROOM;
+        }
+    }
+    bool props = (frame->flags & A3MI_FRAME_PROPS) != 0;
+    uint64_t end = (uint64_t)frame->offset + frame->size;
+
+    if (partial->msg->size != frame->total || partial->props != props) {
+        assoc->stats.bad_frame++;
+        return TAKEN;
+    }
+    if (frame->size > 0) {
+        switch (a3mi_ranges_make_room(assoc, &partial->have, frame->offset, end)) {
+        case A3MI_RANGES_FULL:
+            return NO_ROOM;
+        case A3MI_RANGES_PRESENT:
+            assoc->stats.bad_frame++;
+            return TAKEN;
+        case A3MI_RANGES_ADDED:
+            break;
+        }
+        memcpy(partial->msg->data + frame->offset, frame->bytes, frame->size);
+        (void)a3mi_ranges_add(&partial->have, frame->offset, end);
+        a3mi_ranges_tidy(assoc, &partial->have, false);
+    }
+    if (partial->number == rx->next && partial->have.next == frame->total) {
+        hand_up_waiting(assoc, origin, rx);
+    }
+    return TAKEN;
+}
+
+static enum taken take_data(struct a3mi_assoc *assoc, const struct a3mi_origin *origin,
+                            const struct a3mi_frame *frame)
+{
+    struct a3mi_rx *rx = find_for_data(assoc, origin, frame->link);
+
+    if (rx == NULL) {
+        assoc->stats.stray++;
+        return TAKEN;
+    }
+    size_t props = (frame->flags & A3MI_FRAME_PROPS) != 0 ? A3MI_PROPS_MAX : 0;
+
+    if (frame->number < rx->next || frame->total > rx->max_message + props) {
+        assoc->stats.bad_frame++;
+        return TAKEN;
+    }
+    if ((frame->flags & A3MI_FRAME_WHOLE) == A3MI_FRAME_WHOLE && frame->number == rx->next) {
+        return take_whole(assoc, origin, rx, frame);
+    }
+    return take_piece(assoc, origin, rx, frame);
+}
+
+static void take_credit(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, const struct a3mi_frame *frame)
+{
+    struct a3mi_rx *rx = a3mi_channel_find(assoc, origin, frame->credit_link);
+
+    if (rx == NULL) {
+        assoc->stats.stray++;
+        return;
+    }
+    assoc->hooks->credit(assoc->arg, rx, frame->epoch, frame->credit_messages, frame->credit_bytes);
+}
+
+bool a3mi_channel_take(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, const uint8_t *frames, size_t size,
+                       uint32_t *done)
+{
+    struct a3mi_frame frame = {0};
+    struct a3mi_rd rd;
+    enum a3mi_frame_result result;
+    uint32_t count = 0;
+
+    assoc->cached_index = 0;
+    assoc->cached_rx = NULL;
+    a3mi_rd_init(&rd, frames, size);
+    while ((result = a3mi_frame_read(&rd, &frame)) == A3MI_FRAME_OK) {
+        if (count++ < *done) {
+            continue;
+        }
+        if (frame.kind == A3MI_FRAME_CREDIT) {
+            take_credit(assoc, origin, &frame);
+        } else if (take_data(assoc, origin, &frame) == NO_ROOM) {
+            *done = count - 1;
+            return false;
+        }
+    }
+    assoc->stats.bad_frame += result == A3MI_FRAME_BAD;
+    *done = count;
+    return true;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of peers (core/peer.h). */
+#include "core/peer.h"
+
+#include "base/addr.h"
+#include "core/receiver.h"
+#include "core/sender.h"
+
+static size_t addr_key_size(const struct a3m_addr *addr)
+{
+    return offsetof(struct a3m_addr, b) + addr->len;
+}
+
+static bool addr_is_good(const struct a3m_addr *addr)
+{
+    return addr->kind != A3M_ADDR_NONE && addr->len <= sizeof(addr->b);
+}
+
+static struct a3mi_peer *peer_new(struct a3mi_assoc *assoc)
+{
+    struct a3mi_peer *peer = a3mi_slab_get(&assoc->peer_slab);
+
+    if (peer == NULL) {
+        return NULL;
+    }
+    *peer = (struct a3mi_peer){0};
+    a3mi_list_init(&peer->links);
+    a3mi_list_init(&peer->senders);
+    a3mi_list_init(&peer->receivers);
+    a3mi_rtt_init(&peer->rtt);
+    a3mi_list_push_back(&assoc->peers, &peer->all);
+    assoc->stats.peers++;
+    return peer;
+}
+
+static void unindex(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
+{
+    if (peer->at_addr) {
+        a3mi_mapb_remove(&assoc->peers_by_addr, &peer->by_addr);
+        peer->at_addr = false;
+    }
+}
+
+void a3mi_peer_free(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
+{
+    unindex(assoc, peer);
+    if (peer->id.len > 0) {
+        a3mi_mapb_remove(&assoc->peers_by_id, &peer->by_id);
+    }
+    a3mi_list_remove(&peer->all);
+    a3mi_slab_put(&assoc->peer_slab, peer);
+    assoc->stats.peers--;
+}
+
+void a3mi_peer_drop_unused(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
+{
+    if (peer->refs == 0 && !peer->is_self && a3mi_list_empty(&peer->senders) &&
+        a3mi_list_empty(&peer->receivers)) {
+        a3mi_peer_free(assoc, peer);
+    }
+}
+
+/* ---- Finding ---------------------------------------------------------------- */
+
+struct a3mi_peer *a3mi_peer_find(struct a3mi_assoc *assoc, const struct a3mi_name *id)
+{
+    struct a3mi_mapb_node *node = a3mi_mapb_get(&assoc->peers_by_id, id->s, id->len);
+
+    return node != NULL ? a3mi_container_of(node, struct a3mi_peer, by_id) : NULL;
+}
+
+int a3mi_peer_name(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3mi_name *id)
+{
+    peer->id = *id;
+    peer->by_id.key = peer->id.s;
+    peer->by_id.key_len = peer->id.len;
+    int result = a3mi_mapb_add(&assoc->peers_by_id, &peer->by_id);
+
+    if (result != 0) {
+        peer->id.len = 0;
+        return result;
+    }
+    if (a3mi_name_eq(id, &assoc->config.id)) {
+        peer->is_self = true;
+        assoc->loopback.peer = peer;
+    }
+    return 0;
+}
+
+struct a3mi_peer *a3mi_peer_obtain(struct a3mi_assoc *assoc, const struct a3mi_name *id)
+{
+    struct a3mi_peer *peer = a3mi_peer_find(assoc, id);
+
+    if (peer != NULL) {
+        return peer;
+    }
+    peer = peer_new(assoc);
+    if (peer != NULL && a3mi_peer_name(assoc, peer, id) != 0) {
+        a3mi_peer_free(assoc, peer);
+        return NULL;
+    }
+    return peer;
+}
+
+static struct a3mi_peer *find_at(struct a3mi_assoc *assoc, const struct a3m_addr *addr)
+{
+    struct a3mi_mapb_node *node = a3mi_mapb_get(&assoc->peers_by_addr, addr, addr_key_size(addr));
+
+    return node != NULL ? a3mi_container_of(node, struct a3mi_peer, by_addr) : NULL;
+}
+
+struct a3mi_peer *a3mi_assoc_peer(struct a3mi_assoc *assoc, const struct a3mi_name *id)
+{
+    struct a3mi_peer *peer = a3mi_peer_obtain(assoc, id);
+
+    if (peer != NULL) {
+        peer->refs++;
+    }
+    return peer;
+}
+
+struct a3mi_peer *a3mi_assoc_peer_at(struct a3mi_assoc *assoc, const struct a3m_addr *addr)
+{
+    if (!addr_is_good(addr)) {
+        return NULL;
+    }
+    struct a3mi_peer *peer = find_at(assoc, addr);
+
+    if (peer == NULL) {
+        peer = peer_new(assoc);
+        if (peer == NULL) {
+            return NULL;
+        }
+        a3mi_peer_at(assoc, peer, addr);
+    }
+    peer->refs++;
+    return peer;
+}
+
+void a3mi_peer_hold(struct a3mi_peer *peer)
+{
+    peer->refs++;
+}
+
+void a3mi_peer_release(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
+{
+    peer->refs--;
+    a3mi_peer_drop_unused(assoc, peer);
+}
+
+const struct a3m_addr *a3mi_peer_addr(const struct a3mi_peer *peer)
+{
+    return peer->addr.kind != A3M_ADDR_NONE ? &peer->addr : NULL;
+}
+
+const struct a3mi_name *a3mi_peer_id(const struct a3mi_peer *peer)
+{
+    return peer->id.len > 0 ? &peer->id : NULL;
+}
+
+struct a3mi_list *a3mi_peer_links(struct a3mi_peer *peer)
+{
+    return &peer->links;
+}
+
+/* ---- Addresses ---------------------------------------------------------------- */
+
+void a3mi_peer_at(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3m_addr *addr)
+{
+    if (peer->at_addr && a3mi_addr_eq(&peer->addr, addr)) {
+        return;
+    }
+    struct a3mi_peer *other = find_at(assoc, addr);
+
+    if (other != NULL) {
+        unindex(assoc, other);
+    }
+    unindex(assoc, peer);
+    peer->addr = *addr;
+    peer->by_addr.key = &peer->addr;
+    peer->by_addr.key_len = addr_key_size(&peer->addr);
+    peer->at_addr = a3mi_mapb_add(&assoc->peers_by_addr, &peer->by_addr) == 0;
+}
+
+void a3mi_peer_not_at(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
+{
+    unindex(assoc, peer);
+}
+
+void a3mi_peer_move(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
+                    const struct a3m_addr *addr)
+{
+    A3MI_LIST_FOREACH(it, &peer->senders)
+    {
+        struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
+
+        if (sender->incarnation == incarnation) {
+            a3mi_sender_move(assoc, sender, addr);
+        }
+    }
+    A3MI_LIST_FOREACH(it, &peer->receivers)
+    {
+        struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
+
+        if (receiver->incarnation == incarnation && receiver->proven) {
+            receiver->path.addr = *addr;
+        }
+    }
+    a3mi_peer_at(assoc, peer, addr);
+}
+
+void a3mi_peer_set_addr(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3m_addr *addr, int64_t now)
+{
+    if (!addr_is_good(addr)) {
+        return;
+    }
+    assoc->now = now;
+    a3mi_peer_at(assoc, peer, addr);
+    A3MI_LIST_FOREACH(it, &peer->senders)
+    {
+        a3mi_sender_move(assoc, a3mi_container_of(it, struct a3mi_sender, on_peer), addr);
+    }
+    A3MI_LIST_FOREACH(it, &peer->receivers)
+    {
+        struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
+
+        receiver->path.addr = *addr;
+        if (receiver->proven) {
+            a3mi_receiver_probe(assoc, receiver);
+        }
+    }
+}
+
+/* ---- Merging ------------------------------------------------------------------ */
+
+void a3mi_peer_merge(struct a3mi_assoc *assoc, struct a3mi_peer *from, struct a3mi_peer *into)
+{
+    size_t it = 0;
+    void *value;
+
+    while (a3mi_map64_next(&assoc->channels, &it, NULL, &value)) {
+        struct a3mi_rx *rx = value;
+
+        if (rx->peer == from) {
+            rx->peer = into;
+        }
+    }
+    from->merged = true;
+    unindex(assoc, from);
+    from->refs++;
+    into->refs++;
+    a3mi_peer_at(assoc, into, &from->addr);
+    assoc->hooks->peer_merged(assoc->arg, from, into);
+    a3mi_peer_release(assoc, into);
+    a3mi_peer_release(assoc, from);
+}

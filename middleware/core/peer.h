@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Peers: nodes known by id, by address, or both; which of their incarnations are
+ * known, and which are over. Private to core; the part for callers is in
+ * assoc.h.
+ *
+ * Life: a peer is there while somebody holds it or it has a record.
+ */
+#ifndef A3MI_PEER_H
+#define A3MI_PEER_H
+
+#include "core/rtt.h"
+#include "core/state.h"
+
+/* Incarnations of one peer that are remembered; those that ended longest ago are forgotten first. */
+#define A3MI_LIVES_MAX 8u
+
+/* An incarnation that proved that it is, or was, alive. */
+struct a3mi_life {
+    uint64_t incarnation;
+    uint64_t first_seen; /* clock value given last when it was seen first */
+    uint64_t ended_at;   /* likewise for its end; 0: not ended */
+    uint32_t channels;   /* a3mi_tx attached */
+    bool duplicate;      /* was alive after its end: its id is used twice */
+};
+
+struct a3mi_peer {
+    struct a3mi_mapb_node by_id, by_addr;
+    bool at_addr; /* in by_addr */
+    bool is_self; /* the peer that loops back */
+    bool merged;  /* turned out to be another: waits to be released */
+    struct a3mi_name id; /* len 0: not known yet */
+    struct a3m_addr addr; /* where new records are opened; kind NONE: not known */
+    uint32_t refs;
+    struct a3mi_list all;
+    struct a3mi_list links;     /* the caller's */
+    struct a3mi_list senders;   /* a3mi_sender.on_peer, newest last */
+    struct a3mi_list receivers; /* a3mi_receiver.on_peer, newest last */
+    struct a3mi_rtt rtt;
+    unsigned lives_count;
+    struct a3mi_life lives[A3MI_LIVES_MAX];
+};
+
+/* The peer with that id, or NULL. */
+struct a3mi_peer *a3mi_peer_find(struct a3mi_assoc *assoc, const struct a3mi_name *id);
+/* The same, made if need be; not held. NULL: no memory. */
+struct a3mi_peer *a3mi_peer_obtain(struct a3mi_assoc *assoc, const struct a3mi_name *id);
+/* Gives a peer known by address its id, which no other has. A3M_ENOMEM. */
+int a3mi_peer_name(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3mi_name *id);
+/* Frees it when nobody holds it and it has no record. */
+void a3mi_peer_drop_unused(struct a3mi_assoc *assoc, struct a3mi_peer *peer);
+void a3mi_peer_free(struct a3mi_assoc *assoc, struct a3mi_peer *peer);
+/* Notes where the peer is, as it proved. */
+void a3mi_peer_at(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3m_addr *addr);
+/* Somebody else is at the peer's address: it is not found there any more. */
+void a3mi_peer_not_at(struct a3mi_assoc *assoc, struct a3mi_peer *peer);
+/* `from` turned out to be `into`: channels move, the hook is called. Records have been moved or ended. */
+void a3mi_peer_merge(struct a3mi_assoc *assoc, struct a3mi_peer *from, struct a3mi_peer *into);
+/* Records of one incarnation (its proven ones) move to an address, and the peer with them. */
+void a3mi_peer_move(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
+                    const struct a3m_addr *addr);
+
+/* ---- Incarnations (life.c) ----------------------------------------------------- */
+
+/* What is known of an incarnation; NULL: nothing. */
+struct a3mi_life *a3mi_life_find(struct a3mi_peer *peer, uint64_t incarnation);
+/* The same, noted as seen after clock value `first_seen` if it is new; forgets another one when there are too many. */
+struct a3mi_life *a3mi_life_note(struct a3mi_peer *peer, uint64_t incarnation, uint64_t first_seen);
+/* Whether it is known to be over. */
+bool a3mi_life_is_over(struct a3mi_peer *peer, uint64_t incarnation);
+/* The incarnation that new links should be made with: the newest with channels; 0: none. */
+uint64_t a3mi_life_current(const struct a3mi_peer *peer);
+/*
+ * Ends everything that was made with an incarnation: records, then the hook
+ * peer_ended. RESTARTED: it is over for good, and remembered as such.
+ */
+void a3mi_life_end(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, enum a3mi_peer_end why);
+/* `incarnation` was alive after clock value `since`: others, seen before that, are over. */
+void a3mi_life_proven(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, uint64_t since);
+
+#endif

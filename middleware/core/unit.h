@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A unit: the frames of one packet, with what is needed to send them again and
+ * to know whose messages are acknowledged with it. The frames stand behind
+ * enough room for any header, so that a packet is one piece of memory and is
+ * never copied. From a slab; belongs to its sender. Private to core.
+ */
+#ifndef A3MI_UNIT_H
+#define A3MI_UNIT_H
+
+#include "core/state.h"
+
+/* Channels that can have messages in one unit. */
+#define A3MI_UNIT_PARTS 8u
+/* In front of the frames: header, fixed part, acknowledgement. */
+#define A3MI_UNIT_HEADROOM (A3MI_PACKET_HEADER + A3MI_DATA_FIXED + A3MI_ACK_MAX)
+#define A3MI_UNIT_FRAMES   (A3MI_PACKET_MAX - A3MI_PACKET_HEADER - A3MI_DATA_FIXED)
+
+/* A message that is spread over several units: it is acknowledged when all of them are. */
+struct a3mi_span {
+    uint32_t units; /* that hold a piece of it, unacknowledged */
+    bool whole;     /* all of it is in units */
+};
+
+/* What a channel has in a unit. */
+struct a3mi_part {
+    struct a3mi_tx *tx;     /* NULL: detached since */
+    uint32_t messages;      /* wholly in this unit */
+    struct a3mi_span *head; /* of the message that was begun before, or NULL */
+    struct a3mi_span *tail; /* of the message that begins here and goes on, or NULL */
+};
+
+struct a3mi_unit {
+    struct a3mi_list list; /* in the sender's `sent` or `lost` */
+    uint64_t seq;
+    uint64_t number;  /* of its last transmission */
+    int64_t sent_at;
+    uint32_t packet;  /* bytes of its last packet */
+    uint32_t frames;  /* bytes of frames */
+    uint8_t count;    /* transmissions; stays at 255 */
+    uint8_t flags;    /* of the DATA packet */
+    bool lost;        /* in `lost`, not in `sent` */
+    bool resent;      /* transmitted more than once */
+    uint8_t parts_count;
+    struct a3mi_part parts[A3MI_UNIT_PARTS];
+    uint8_t bytes[A3MI_UNIT_HEADROOM + A3MI_UNIT_FRAMES];
+};
+
+static inline uint8_t *a3mi_unit_frames(struct a3mi_unit *unit)
+{
+    return unit->bytes + A3MI_UNIT_HEADROOM;
+}
+
+/* The part of a channel, added if need be; NULL when all are taken. */
+struct a3mi_part *a3mi_unit_part(struct a3mi_unit *unit, struct a3mi_tx *tx);
+
+/*
+ * The unit was acknowledged: adds to its channels' `newly_acked` and puts those
+ * into assoc->acked. The parts are then empty.
+ */
+void a3mi_unit_acknowledged(struct a3mi_assoc *assoc, struct a3mi_unit *unit);
+
+/* Takes a channel (NULL: every channel) out of the unit, which stays as it is otherwise. */
+void a3mi_unit_forget(struct a3mi_assoc *assoc, struct a3mi_unit *unit, const struct a3mi_tx *tx);
+
+#endif
