@@ -57,7 +57,7 @@ static struct pending *find(const struct req *req, uint64_t number)
 static void grow(struct req *req)
 {
     struct req larger = {.capacity = req->capacity * 2};
-    larger.buckets = calloc(larger.capacity, sizeof(*larger.buckets));
+    larger.buckets = calloc(larger.capacity, sizeof(struct pending *));
     if (larger.buckets == NULL) {
         return;
     }
@@ -132,7 +132,7 @@ static int req_open(a3m_base *base, void *state)
     struct req *req = state;
     (void)base;
     req->capacity = BUCKETS_MIN;
-    req->buckets = calloc(req->capacity, sizeof(*req->buckets));
+    req->buckets = calloc(req->capacity, sizeof(struct pending *));
     req->outcomes_end = &req->outcomes;
     return req->buckets != NULL ? A3M_OK : A3M_ENOMEM;
 }

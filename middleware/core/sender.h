@@ -54,6 +54,7 @@ struct a3mi_sender {
     struct a3mi_recovery recovery;
     struct a3mi_cc cc;
     struct a3mi_pacer pacer;
+    int64_t loss_at; /* when the oldest in flight counts as lost; INT64_MAX */
     uint32_t probes; /* packets that go whatever the window says */
 
     struct a3mi_tx control; /* index 0 */
@@ -86,13 +87,15 @@ struct a3mi_sender *a3mi_sender_obtain(struct a3mi_assoc *assoc, struct a3mi_pee
 void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struct a3mi_tx *tx);
 /* After anything changed: whether it can send now, and when it has something to do. */
 void a3mi_sender_refresh(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
+/* Whether it has a packet to send now. *paced: when, if it only waits for the pacer; INT64_MAX. */
+bool a3mi_sender_may_send(struct a3mi_assoc *assoc, struct a3mi_sender *sender, int64_t *paced);
 /* Starts again under a new s: nothing of it was accepted. */
 void a3mi_sender_reopen(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 /* Frees it; what it held of channels is forgotten. Says nothing to anybody. */
 void a3mi_sender_free(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 /* CLOSE, and frees it. */
 void a3mi_sender_close(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
-/* Frees it and calls the hook peer_ended: of one that was opening towards an unknown incarnation. */
+/* Ends what was made with its incarnation, itself included, and calls the hook peer_ended. */
 void a3mi_sender_end(struct a3mi_assoc *assoc, struct a3mi_sender *sender, enum a3mi_peer_end why);
 /* A channel is detached: its parts go. */
 void a3mi_sender_forget(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_tx *tx);

@@ -208,7 +208,7 @@ static void attach(struct a3mi_link *link, const struct a3mi_control *info)
 {
     struct a3mi_socket *socket = link->socket;
     struct a3mi_node *node = socket->node;
-    if (!link->rx_attached && renew(link) != A3M_OK) {
+    if (info == NULL || (!link->rx_attached && renew(link) != A3M_OK)) {
         return; /* no memory: the peer's data is dropped as for no index, until it asks again */
     }
     struct a3mi_identity *identity = calloc(1, sizeof(*identity));

@@ -13,6 +13,9 @@
 #include "transport/registry.h"
 
 #define DEFAULT_OUTBOX     (UINT64_C(64) << 20)
+/* Units granted to a sender: from 350 KB to 2.8 MB. */
+#define WINDOW_LEAST 256
+#define WINDOW_MOST 2048
 #define REPORT_INTERVAL_NS INT64_C(1000000000)
 
 const char *a3m_version(void)
@@ -108,6 +111,12 @@ static int make_assoc(struct a3mi_node *node)
         .id = node->id, .linger = node->config.linger.ns, .peer_timeout = node->config.peer_timeout.ns};
     node->transport->info(node->transport_self, &info);
     config.mtu = info.mtu;
+    /*
+     * What fits into the receive buffer is not lost when this process is late; less than
+     * WINDOW_LEAST would hold back a path with a long round trip, and then losing is the lesser evil.
+     */
+    size_t fits = info.rx_window / (info.mtu > 0 ? info.mtu : 1);
+    config.window = (uint32_t)(fits < WINDOW_LEAST ? WINDOW_LEAST : fits > WINDOW_MOST ? WINDOW_MOST : fits);
     int result = draw(config.key, sizeof(config.key));
     while (result == A3M_OK && config.incarnation == 0) {
         result = draw(&config.incarnation, sizeof(config.incarnation));
@@ -301,7 +310,7 @@ int a3m_node_set_peer(a3m_node handle, const char *id, const char *address)
 {
     void *obj;
     struct set_peer job = {0};
-    struct a3mi_url url;
+    struct a3mi_url url = {0};
     int result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
     if (result != A3M_OK) {
         return result;

@@ -55,18 +55,18 @@ int sendmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags)
     return taken;
 }
 
-ssize_t sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *to, socklen_t len)
+ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t addr_len)
 {
     (void)fd;
-    (void)bytes;
+    (void)buf;
     (void)flags;
-    (void)to;
-    (void)len;
+    (void)addr;
+    (void)addr_len;
     if (answer(1, 1) < 0) {
         return -1;
     }
     kernel.sent++;
-    return (ssize_t)size;
+    return (ssize_t)n;
 }
 
 struct fixture {
@@ -165,7 +165,7 @@ static void test_transport_udp_sender_super_packet_refused_goes_singly_ever_afte
 
     for (unsigned i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         tear_down(state);
-        set_up(state);
+        assert_int_equal(set_up(state), 0);
         struct fixture *f = *state;
 
         kernel.script[0] = errors[i];

@@ -121,7 +121,8 @@ typedef struct a3m_transport_ops {
     /*
      * Opens an endpoint bound to `local` (port 0: any). May block. On success
      * *self is the transport's own, ended by `close`. A3M_EADDRINUSE,
-     * A3M_EADDRNOTAVAIL, A3M_EACCES, A3M_EMFILE, A3M_ENOMEM, A3M_EOS.
+     * A3M_EADDRNOTAVAIL, A3M_EACCES, A3M_EMFILE, A3M_ENOMEM, A3M_EOS, A3M_EINVAL
+     * (an address of another kind).
      */
     int (*open)(const struct a3m_addr *local, const struct a3m_transport_config *config, void **self);
 
@@ -134,7 +135,8 @@ typedef struct a3m_transport_ops {
 
     /*
      * The descriptor to wait on: readable when `receive` has something,
-     * writable when `send` has room again. Constant from open to close.
+     * writable when `send` has room again. Constant from open to close. After a
+     * `receive` that returned `max`, call `receive` again before waiting.
      */
     int (*fd)(void *self);
 

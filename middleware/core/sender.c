@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of a sender (core/sender.h). */
+#include "core/sender.h"
+
+#include "core/answer.h"
+
+/* ---- Finding and making ------------------------------------------------------ */
+
+struct a3mi_sender *a3mi_sender_find(struct a3mi_peer *peer, uint64_t incarnation, bool ended)
+{
+    A3MI_LIST_FOREACH(it, &peer->senders)
+    {
+        struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
+
+        if (sender->incarnation == incarnation && (!sender->ended || ended)) {
+            return sender;
+        }
+    }
+    return NULL;
+}
+
+/* The newest that is not on its way out. */
+static struct a3mi_sender *newest(struct a3mi_peer *peer)
+{
+    for (struct a3mi_list *it = peer->senders.prev; it != &peer->senders; it = it->prev) {
+        struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
+
+        if (!sender->ended) {
+            return sender;
+        }
+    }
+    return NULL;
+}
+
+static void sender_alarm(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm);
+
+/* Everything that begins anew with each s. */
+static void start(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    sender->state = A3MI_SENDER_OPENING;
+    sender->r = 0;
+    sender->limit = 0;
+    sender->in_flight = 0;
+    sender->first_number = 0;
+    sender->last_number = 0;
+    sender->probes = 0;
+    sender->ping_due = false;
+    sender->open_due = false;
+    sender->window_limited = false;
+    sender->has_cookie = false;
+    sender->path.newest = 0;
+    sender->loss_at = INT64_MAX;
+    sender->opened_at = INT64_MIN;
+    sender->open_interval = 0;
+    sender->sent_at = assoc->now;
+    sender->idle_since = assoc->now;
+    a3mi_recovery_init(&sender->recovery);
+    a3mi_cc_init(&sender->cc, &a3mi_cc_newreno, (uint32_t)assoc->packet_max);
+    a3mi_pacer_init(&sender->pacer);
+}
+
+/* Draws an s and puts the sender under it. */
+static int draw(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    uint64_t order = a3mi_assoc_tick_clock(assoc);
+    uint64_t s = a3mi_assoc_hide(assoc, order);
+    int result = a3mi_map64_put(&assoc->senders, s, sender);
+
+    if (result == 0) {
+        sender->order = order;
+        sender->s = s;
+    }
+    return result;
+}
+
+static struct a3mi_sender *sender_new(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation)
+{
+    struct a3mi_sender *sender = a3mi_slab_get(&assoc->sender_slab);
+
+    if (sender == NULL) {
+        return NULL;
+    }
+    *sender = (struct a3mi_sender){.peer = peer, .incarnation = incarnation};
+    sender->ring = a3mi_slab_get(&assoc->ring_slab);
+    if (sender->ring == NULL) {
+        goto no_ring;
+    }
+    if (a3mi_alarm_init(assoc, &sender->alarm, sender_alarm) != 0) {
+        goto no_alarm;
+    }
+    if (draw(assoc, sender) != 0) {
+        goto no_id;
+    }
+    a3mi_list_init(&sender->active);
+    a3mi_list_init(&sender->sent);
+    a3mi_list_init(&sender->lost);
+    a3mi_ready_init(&sender->ready);
+    a3mi_tx_init(&sender->control, 0);
+    a3mi_path_init(&sender->path, &peer->addr);
+    start(assoc, sender);
+    a3mi_list_push_back(&peer->senders, &sender->on_peer);
+    assoc->stats.senders++;
+    a3mi_alarm_by(assoc, &sender->alarm, assoc->now + assoc->config.linger);
+    return sender;
+
+no_id:
+    a3mi_alarm_fini(assoc, &sender->alarm);
+no_alarm:
+    a3mi_slab_put(&assoc->ring_slab, sender->ring);
+no_ring:
+    a3mi_slab_put(&assoc->sender_slab, sender);
+    return NULL;
+}
+
+/* For what is meant for whichever incarnation is there. */
+static struct a3mi_sender *obtain_any(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
+{
+    uint64_t current = a3mi_life_current(peer);
+    struct a3mi_sender *sender = current != 0 ? a3mi_sender_find(peer, current, false) : NULL;
+
+    if (sender == NULL) {
+        sender = newest(peer);
+    }
+    return sender != NULL ? sender : sender_new(assoc, peer, current);
+}
+
+struct a3mi_sender *a3mi_sender_obtain(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation)
+{
+    if (incarnation == 0) {
+        return obtain_any(assoc, peer);
+    }
+    struct a3mi_sender *sender = a3mi_sender_find(peer, incarnation, false);
+
+    if (sender != NULL) {
+        return sender;
+    }
+    (void)a3mi_life_note(peer, incarnation, assoc->ck);
+    sender = a3mi_sender_find(peer, 0, false);
+    if (sender != NULL) {
+        /* From now on its OPEN names it; what an earlier one brings from another is turned down. */
+        sender->incarnation = incarnation;
+        return sender;
+    }
+    return sender_new(assoc, peer, incarnation);
+}
+
+/* ---- What to do next ------------------------------------------------------------ */
+
+static bool has_more(const struct a3mi_sender *sender)
+{
+    return !a3mi_list_empty(&sender->lost) ||
+           (!a3mi_ready_empty(&sender->ready) && sender->next < sender->limit &&
+            sender->next - sender->acked < A3MI_RING);
+}
+
+bool a3mi_sender_may_send(struct a3mi_assoc *assoc, struct a3mi_sender *sender, int64_t *paced)
+{
+    *paced = INT64_MAX;
+    if (sender->path.addr.kind == A3M_ADDR_NONE) {
+        return false;
+    }
+    if (sender->state == A3MI_SENDER_OPENING) {
+        return sender->open_due;
+    }
+    if (sender->ping_due || sender->probes > 0) {
+        return true;
+    }
+    if (!has_more(sender)) {
+        sender->window_limited = false;
+        return false;
+    }
+    sender->window_limited = !a3mi_cc_has_room(&sender->cc, sender->in_flight);
+    if (sender->window_limited) {
+        return false;
+    }
+    int64_t at = a3mi_pacer_next(&sender->pacer, assoc->now);
+
+    *paced = at > assoc->now ? at : INT64_MAX;
+    return at <= assoc->now;
+}
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t pto_at(const struct a3mi_sender *sender)
+{
+    return sender->sent_at + a3mi_rtt_pto(&sender->peer->rtt, sender->recovery.backoffs);
+}
+
+/* Messages wait, nothing is in flight, and the limit is reached. */
+static bool is_stalled(const struct a3mi_sender *sender)
+{
+    return sender->acked == sender->next && !a3mi_ready_empty(&sender->ready) && sender->next >= sender->limit;
+}
+
+/* When it has something to do besides what it can send now. */
+static int64_t deadline(const struct a3mi_assoc *assoc, const struct a3mi_sender *sender)
+{
+    int64_t at = INT64_MAX;
+
+    if (!a3mi_sender_unfinished(sender)) {
+        return sender->idle_since + assoc->config.linger;
+    }
+    if (assoc->config.peer_timeout > 0) {
+        at = sender->heard_at + assoc->config.peer_timeout;
+    }
+    if (sender->state == A3MI_SENDER_OPENING) {
+        return sender->open_due ? at : min64(at, sender->opened_at + sender->open_interval);
+    }
+    at = min64(at, sender->loss_at);
+    if (!a3mi_list_empty(&sender->sent) && sender->probes == 0) {
+        at = min64(at, pto_at(sender));
+    }
+    if (is_stalled(sender) && !sender->ping_due) {
+        at = min64(at, pto_at(sender));
+    }
+    return at;
+}
+
+/* Notes whether it has anything left to do; one that begins to have is told from silence from then on. */
+static void count(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    bool unfinished = a3mi_sender_unfinished(sender);
+
+    if (unfinished == sender->counted) {
+        return;
+    }
+    sender->counted = unfinished;
+    if (unfinished) {
+        assoc->unfinished++;
+        sender->heard_at = assoc->now;
+        sender->open_due |= sender->state == A3MI_SENDER_OPENING && sender->opened_at == INT64_MIN;
+    } else {
+        assoc->unfinished--;
+        sender->idle_since = assoc->now;
+        sender->open_due = false;
+    }
+}
+
+void a3mi_sender_refresh(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    int64_t paced;
+
+    if (sender->ended) {
+        return;
+    }
+    count(assoc, sender);
+    if (a3mi_sender_may_send(assoc, sender, &paced)) {
+        if (!a3mi_list_linked(&sender->active)) {
+            a3mi_list_push_back(&assoc->active, &sender->active);
+        }
+    } else {
+        a3mi_list_remove(&sender->active);
+    }
+    a3mi_alarm_by(assoc, &sender->alarm, min64(paced, deadline(assoc, sender)));
+}
+
+void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struct a3mi_tx *tx)
+{
+    a3mi_list_push_back(&sender->ready.channels, &tx->ready);
+    if (!a3mi_list_linked(&sender->active)) {
+        a3mi_sender_refresh(assoc, sender);
+    }
+}
+
+/* ---- Time ------------------------------------------------------------------------ */
+
+static void opening_alarm(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    if (!sender->open_due && assoc->now >= sender->opened_at + sender->open_interval) {
+        sender->open_due = true;
+    }
+}
+
+static void open_alarm(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    if (assoc->now >= sender->loss_at) {
+        sender->loss_at = a3mi_sender_detect(assoc, sender);
+    }
+    if (!a3mi_list_empty(&sender->sent) && sender->probes == 0 && assoc->now >= pto_at(sender)) {
+        sender->probes = sender->recovery.backoffs > 0 ? 2 : 1;
+        sender->recovery.backoffs++;
+    }
+    if (is_stalled(sender) && !sender->ping_due && assoc->now >= pto_at(sender)) {
+        sender->ping_due = true;
+        sender->recovery.backoffs++;
+    }
+}
+
+static bool is_silent(const struct a3mi_assoc *assoc, const struct a3mi_sender *sender)
+{
+    return assoc->config.peer_timeout > 0 && assoc->now >= sender->heard_at + assoc->config.peer_timeout;
+}
+
+static void sender_alarm(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm)
+{
+    struct a3mi_sender *sender = a3mi_container_of(alarm, struct a3mi_sender, alarm);
+
+    if (sender->ended) {
+        return;
+    }
+    if (!a3mi_sender_unfinished(sender)) {
+        if (assoc->now >= sender->idle_since + assoc->config.linger) {
+            a3mi_sender_close(assoc, sender);
+            return;
+        }
+    } else if (is_silent(assoc, sender)) {
+        a3mi_sender_end(assoc, sender, A3MI_PEER_SILENT);
+        return;
+    } else if (sender->state == A3MI_SENDER_OPENING) {
+        opening_alarm(assoc, sender);
+    } else {
+        open_alarm(assoc, sender);
+    }
+    a3mi_sender_refresh(assoc, sender);
+}
+
+/* ---- Ending, starting again --------------------------------------------------------- */
+
+static struct a3mi_unit **slot(const struct a3mi_sender *sender, uint64_t seq)
+{
+    return &sender->ring[seq % A3MI_RING];
+}
+
+void a3mi_sender_reopen(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    uint64_t old = sender->s;
+
+    if (draw(assoc, sender) != 0) {
+        a3mi_sender_end(assoc, sender, A3MI_PEER_RESET);
+        return;
+    }
+    (void)a3mi_map64_del(&assoc->senders, old);
+    start(assoc, sender);
+    for (uint64_t seq = sender->acked; seq != sender->next; seq++) {
+        struct a3mi_unit *unit = *slot(sender, seq);
+
+        unit->lost = true;
+        a3mi_list_remove(&unit->list);
+        a3mi_list_push_back(&sender->lost, &unit->list);
+    }
+    sender->open_due = a3mi_sender_unfinished(sender);
+    a3mi_sender_refresh(assoc, sender);
+}
+
+static void free_units(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    for (uint64_t seq = sender->acked; seq != sender->next; seq++) {
+        struct a3mi_unit *unit = *slot(sender, seq);
+
+        if (unit != NULL) {
+            a3mi_unit_forget(assoc, unit, NULL);
+            a3mi_slab_put(&assoc->unit_slab, unit);
+        }
+    }
+}
+
+void a3mi_sender_free(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    struct a3mi_peer *peer = sender->peer;
+
+    free_units(assoc, sender);
+    a3mi_tx_drop_queue(assoc, &sender->control);
+    while (a3mi_list_pop_front(&sender->ready.channels) != NULL) {
+    }
+    if (sender->counted) {
+        assoc->unfinished--;
+    }
+    (void)a3mi_map64_del(&assoc->senders, sender->s);
+    a3mi_alarm_fini(assoc, &sender->alarm);
+    a3mi_list_remove(&sender->active);
+    a3mi_list_remove(&sender->on_peer);
+    a3mi_slab_put(&assoc->ring_slab, sender->ring);
+    a3mi_slab_put(&assoc->sender_slab, sender);
+    assoc->stats.senders--;
+    a3mi_peer_drop_unused(assoc, peer);
+}
+
+void a3mi_sender_close(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    if (sender->state == A3MI_SENDER_OPEN) {
+        a3mi_parting_close(assoc, &sender->path.addr, sender->s, sender->r);
+    }
+    a3mi_sender_free(assoc, sender);
+}
+
+void a3mi_sender_end(struct a3mi_assoc *assoc, struct a3mi_sender *sender, enum a3mi_peer_end why)
+{
+    struct a3mi_peer *peer = sender->peer;
+
+    if (sender->incarnation != 0) {
+        a3mi_life_end(assoc, peer, sender->incarnation, why);
+        return;
+    }
+    sender->ended = true;
+    assoc->hooks->peer_ended(assoc->arg, peer, 0, why);
+    a3mi_sender_free(assoc, sender);
+}
+
+void a3mi_sender_forget(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_tx *tx)
+{
+    for (uint64_t seq = sender->acked; seq != sender->next && tx->units_in_flight > 0; seq++) {
+        struct a3mi_unit *unit = *slot(sender, seq);
+
+        if (unit != NULL) {
+            a3mi_unit_forget(assoc, unit, tx);
+        }
+    }
+}
+
+void a3mi_sender_move(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3m_addr *addr)
+{
+    sender->path.addr = *addr;
+    sender->path.nonce = 0;
+    a3mi_rtt_init(&sender->peer->rtt);
+    a3mi_cc_init(&sender->cc, &a3mi_cc_newreno, (uint32_t)assoc->packet_max);
+    a3mi_pacer_init(&sender->pacer);
+    sender->recovery.backoffs = 0;
+    if (sender->state == A3MI_SENDER_OPEN) {
+        sender->ping_due = true;
+    } else {
+        sender->open_due = a3mi_sender_unfinished(sender);
+        sender->open_interval = 0;
+    }
+    a3mi_sender_refresh(assoc, sender);
+}
