@@ -78,6 +78,11 @@ void a3mi_answers_free_spent(struct a3mi_assoc *assoc)
 
 /* ---- Partings --------------------------------------------------------------- */
 
+void a3mi_parting_slab_init(struct a3mi_slab *slab)
+{
+    a3mi_slab_init(slab, sizeof(struct parting), 16, 0);
+}
+
 static void parting_due(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm)
 {
     struct parting *parting = a3mi_container_of(alarm, struct parting, alarm);

@@ -34,6 +34,8 @@ void a3mi_answer_reply(struct a3mi_assoc *assoc, struct a3mi_answer *answer, enu
 void a3mi_answers_free_spent(struct a3mi_assoc *assoc);
 void a3mi_answer_free(struct a3mi_assoc *assoc, struct a3mi_answer *answer);
 
+/* The pool of partings. */
+void a3mi_parting_slab_init(struct a3mi_slab *slab);
 /* Says CLOSE(s, r) to the receiver at `to`: now, and once more in a while. */
 void a3mi_parting_close(struct a3mi_assoc *assoc, const struct a3m_addr *to, uint64_t s, uint64_t r);
 /* Says RESET(r, unknown) likewise. */

@@ -92,6 +92,11 @@ void a3mi_ranges_tidy(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges, bool
     }
 }
 
+void a3mi_partial_slab_init(struct a3mi_slab *slab)
+{
+    a3mi_slab_init(slab, sizeof(struct partial), 64, 0);
+}
+
 /* ---- Partial messages ---------------------------------------------------------- */
 
 static void partial_free(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct partial *partial)

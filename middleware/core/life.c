@@ -38,7 +38,7 @@ static struct a3mi_life *least_needed(struct a3mi_peer *peer)
     return least != NULL ? least : &peer->lives[0];
 }
 
-static void forget(struct a3mi_peer *peer, struct a3mi_life *life)
+void a3mi_life_forget(struct a3mi_peer *peer, struct a3mi_life *life)
 {
     *life = peer->lives[--peer->lives_count];
 }
@@ -51,7 +51,7 @@ struct a3mi_life *a3mi_life_note(struct a3mi_peer *peer, uint64_t incarnation, u
         return life;
     }
     if (peer->lives_count == A3MI_LIVES_MAX) {
-        forget(peer, least_needed(peer));
+        a3mi_life_forget(peer, least_needed(peer));
     }
     life = &peer->lives[peer->lives_count++];
     *life = (struct a3mi_life){.incarnation = incarnation, .first_seen = first_seen};

@@ -15,13 +15,16 @@
 /* Incarnations of one peer that are remembered; those that ended longest ago are forgotten first. */
 #define A3MI_LIVES_MAX 8u
 
+/* How long a node is turned away whose id another one uses. */
+#define A3MI_DUPLICATE_LIFE INT64_C(30000000000)
+
 /* An incarnation that proved that it is, or was, alive. */
 struct a3mi_life {
     uint64_t incarnation;
     uint64_t first_seen; /* clock value given last when it was seen first */
     uint64_t ended_at;   /* likewise for its end; 0: not ended */
     uint32_t channels;   /* a3mi_tx attached */
-    bool duplicate;      /* was alive after its end: its id is used twice */
+    int64_t duplicate_until; /* it was alive after its end: turned away until then */
 };
 
 struct a3mi_peer {
@@ -66,6 +69,8 @@ void a3mi_peer_move(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t i
 struct a3mi_life *a3mi_life_find(struct a3mi_peer *peer, uint64_t incarnation);
 /* The same, noted as seen after clock value `first_seen` if it is new; forgets another one when there are too many. */
 struct a3mi_life *a3mi_life_note(struct a3mi_peer *peer, uint64_t incarnation, uint64_t first_seen);
+/* Forgets one. */
+void a3mi_life_forget(struct a3mi_peer *peer, struct a3mi_life *life);
 /* Whether it is known to be over. */
 bool a3mi_life_is_over(struct a3mi_peer *peer, uint64_t incarnation);
 /* The incarnation that new links should be made with: the newest with channels; 0: none. */

@@ -243,7 +243,7 @@ void a3mi_sender_refresh(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 {
     int64_t paced;
 
-    if (sender->ended) {
+    if (sender->ended || assoc->leaving) {
         return;
     }
     count(assoc, sender);

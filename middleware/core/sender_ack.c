@@ -65,21 +65,28 @@ static uint32_t take_unit(struct a3mi_assoc *assoc, struct a3mi_sender *sender, 
     return 1;
 }
 
+/* Those of [seq, end) that are not yet acknowledged. */
+static uint32_t take_range(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t seq, uint64_t end,
+                           uint64_t echo)
+{
+    uint32_t news = 0;
+
+    for (seq = seq > sender->acked ? seq : sender->acked; seq < end; seq++) {
+        news += take_unit(assoc, sender, seq, echo);
+    }
+    return news;
+}
+
 /* Returns how many units were acknowledged for the first time. */
 static uint32_t take_units(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_ack *ack)
 {
-    uint32_t news = 0;
-    uint64_t seq = sender->acked;
+    uint32_t news = take_range(assoc, sender, 0, ack->cumulative, ack->echo);
+    uint64_t seq = ack->cumulative;
 
-    while (seq < ack->cumulative) {
-        news += take_unit(assoc, sender, seq++, ack->echo);
-    }
-    seq = ack->cumulative;
     for (unsigned i = 0; i < ack->count; i++) {
         seq += ack->ranges[i].gap;
-        for (uint32_t n = 0; n < ack->ranges[i].length; n++, seq++) {
-            news += seq >= sender->acked ? take_unit(assoc, sender, seq, ack->echo) : 0;
-        }
+        news += take_range(assoc, sender, seq, seq + ack->ranges[i].length, ack->echo);
+        seq += ack->ranges[i].length;
     }
     while (sender->acked < sender->next && sender->ring[sender->acked % A3MI_RING] == NULL) {
         sender->acked++;

@@ -39,7 +39,12 @@ void a3m_base_lock(a3m_base *base)
 
 void a3m_base_unlock(a3m_base *base)
 {
+    bool carry = base->credit_pushed;
+    base->credit_pushed = false;
     a3mi_socket_unlock(base);
+    if (carry) {
+        a3mi_node_carry(base->node);
+    }
 }
 
 /* A condition is a wait queue whose list is made at its first use, so that zeroed memory is one. */
@@ -66,12 +71,10 @@ void a3m_base_wake(a3m_base *base, a3m_cond *cond, unsigned n)
 void a3m_base_taken(a3m_base *base, const a3m_msg *msg)
 {
     void *obj;
-    (void)base;
     a3m_link handle = a3m_msg_link(msg);
     if (handle.v == 0 || a3mi_registry_get(handle.v, A3MI_KIND_LINK, &obj) != A3M_OK) {
         return; /* the link is over: there is no credit to return */
     }
-    (void)a3mi_flow_taken(
-        obj, a3m_msg_size(msg)); /* carried by the next turn, which this caller's next call runs */
+    base->credit_pushed |= a3mi_flow_taken(obj, a3m_msg_size(msg)); /* within a turn, the turn carries it */
     a3mi_registry_put(handle.v);
 }

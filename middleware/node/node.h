@@ -164,6 +164,7 @@ struct a3m_base {
 
     pthread_mutex_t lock;
     struct a3mi_wakes wakes; /* [socket] carried out at unlock */
+    bool credit_pushed;      /* [socket] by a3m_base_taken; carried at a3m_base_unlock */
     struct a3mi_options options;
     bool closed;
     bool opened; /* [const] the type's `open` succeeded */

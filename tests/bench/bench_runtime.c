@@ -55,7 +55,7 @@ static void pin(int cpu)
 
 struct counting {
     struct a3mi_reader *reader;
-    uint64_t popped;
+    _Atomic uint64_t popped; /* one writer at a time */
 };
 
 /* The least a turn can be. */
@@ -65,7 +65,8 @@ static void counting_turn(void *arg, struct a3mi_turn *turn)
 
     (void)turn;
     while (a3mi_reader_pop(c->reader) != NULL) {
-        c->popped++;
+        atomic_store_explicit(&c->popped, atomic_load_explicit(&c->popped, memory_order_relaxed) + 1,
+                              memory_order_release);
     }
 }
 
@@ -78,11 +79,16 @@ static void counting_after(void *arg, void *what)
 static double push_and_kick(struct counting *c)
 {
     static struct a3mi_outbox_node node;
+    uint64_t pushed = atomic_load(&c->popped);
     int64_t begin = a3mi_clock_now();
 
     for (int i = 0; i < PUSHES; i++) {
         a3mi_reader_push(c->reader, &node);
         a3mi_reader_kick(c->reader);
+        pushed++;
+        while (atomic_load_explicit(&c->popped, memory_order_acquire) != pushed) {
+            (void)sched_yield(); /* the reader thread had the lock */
+        }
     }
     return (double)(a3mi_clock_now() - begin) / PUSHES;
 }
@@ -168,6 +174,11 @@ static void bench_kick(void)
     config.transport_fd = ends[0];
     must(a3mi_reader_new(&c.reader, &config, &ops, &c), "reader");
     must(a3mi_reader_start(c.reader), "start");
+    struct a3mi_reader_stats stats;
+    do { /* from then on the thread sleeps, and a kick is carried before it returns */
+        a3mi_reader_get_stats(c.reader, &stats);
+    } while (stats.turns < 2);
+    pin(0);
     for (int i = 0; i < RUNS; i++) {
         kick[i] = push_and_kick(&c);
         pop[i] = pop_only();

@@ -67,7 +67,8 @@ static void push_and_pull(a3m_node from, a3m_node to, const char *url, int n)
     for (int sent = 0; received < n;) {
         while (sent < n) {
             uint32_t number = (uint32_t)sent;
-            int result = a3m_send_bytes(push, &number, sizeof(number), A3M_NOW);
+            /* With nothing under way nothing will be received: then wait for credit. */
+            int result = a3m_send_bytes(push, &number, sizeof(number), sent == received ? SOON : A3M_NOW);
             if (result == A3M_ENOCREDIT) {
                 break;
             }

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A few associations in one process and virtual time, joined by a simulated
+ * network, with just enough of a link layer on top to send messages, and a book
+ * of everything sent, accepted, acknowledged and reported. The invariants of
+ * docs/wire.md are checked as things happen; a breach ends the process and
+ * prints the seed.
+ */
+#ifndef CORE_WORLD_H
+#define CORE_WORLD_H
+
+#include "base/message.h"
+#include "core/assoc.h"
+#include "core_net.h"
+
+#define WORLD_NODES 3
+#define WORLD_SLOTS 2 /* links between two nodes */
+#define WORLD_MS    INT64_C(1000000)
+#define WORLD_S     INT64_C(1000000000)
+
+/* One direction of one life of a link, from the first index to the end of the process. */
+struct world_channel {
+    uint32_t rx_node, tx_node;
+    uint64_t rx_incarnation, tx_incarnation; /* tx: 0 until it is attached */
+    uint64_t sent, accepted, acknowledged, unsent, unknown;
+    bool rx_open, tx_open;
+    bool rx_left;     /* the receiver detached it while the sender could still send */
+    bool check_order;
+    uint32_t credit_told, credit_heard; /* epochs */
+};
+
+struct world_link {
+    struct a3mi_tx tx;
+    struct a3mi_rx rx;
+    uint32_t node, to, slot;
+    struct a3mi_peer *peer; /* held while not down */
+    enum { WORLD_DOWN, WORLD_ASKING, WORLD_UP } state;
+    uint64_t number; /* of this attempt */
+    uint32_t tx_channel, rx_channel;
+    uint32_t epoch;
+    int64_t retry_at;
+};
+
+struct world;
+
+struct world_node {
+    struct world *world;
+    uint32_t index;
+    bool alive;
+    struct a3mi_name id;
+    uint64_t incarnation;
+    uint32_t address;
+    struct a3mi_assoc *assoc;
+    struct world_link links[WORLD_NODES][WORLD_SLOTS]; /* links[i][..] to node i; links[self] to itself */
+    uint64_t controls_sent;
+    uint64_t ended, merged, duplicates; /* hooks called */
+};
+
+struct world_options {
+    uint32_t nodes;
+    uint32_t window;
+    int64_t linger, peer_timeout;
+    bool by_address;  /* links are asked for by address */
+    uint32_t slots;   /* links between two nodes; 0: none are kept up */
+    uint32_t refuse;  /* in 1000: the transport takes fewer packets than it is given */
+    bool lazy_flush;  /* outputs without flush now and then */
+};
+
+struct world {
+    uint64_t seed;
+    struct a3mi_rng rng;
+    struct core_net net;
+    struct world_options options;
+    int64_t now;
+    uint64_t events;
+    uint64_t event_limit;
+    uint64_t next_number;
+    struct world_node nodes[WORLD_NODES];
+    struct world_channel *channels;
+    uint32_t channels_count, channels_capacity;
+    uint64_t *controls; /* control messages accepted: see core_world.c */
+    size_t controls_count, controls_capacity;
+    uint64_t exempt; /* channels whose receiver left first */
+    bool trace;
+};
+
+/* Says what broke, with the seed, and aborts. */
+_Noreturn void world_fail(const struct world *w, const char *what);
+
+void world_init(struct world *w, uint64_t seed, const struct world_options *options);
+void world_fini(struct world *w);
+
+/* Starts a node, or starts it anew: in a new incarnation, what it knew is gone. */
+void world_restart(struct world *w, uint32_t node, bool goodbye);
+/* A node stops without a word. */
+void world_kill(struct world *w, uint32_t node);
+/* Sends `n` messages on a link, if it is up, and lets them be transmitted. Returns how many. */
+uint32_t world_send(struct world *w, uint32_t from, uint32_t to, uint32_t slot, uint32_t n, bool large);
+/* Grants credit on a link, if it is up. */
+void world_credit(struct world *w, uint32_t from, uint32_t to, uint32_t slot);
+/* Ends a link at one end; the other end is told by a control message, and it is asked for anew. */
+void world_unlink(struct world *w, uint32_t from, uint32_t to, uint32_t slot);
+/* Gives a node another address. */
+void world_readdress(struct world *w, uint32_t node, uint32_t address);
+/* Lets time pass. */
+void world_run(struct world *w, int64_t ns);
+/* Runs until every link is up and everything sent on links is accepted and acknowledged. Fails after `limit` ns. */
+void world_settle(struct world *w, int64_t limit);
+/* Then runs until no record is left anywhere. Fails after `limit` ns. */
+void world_vanish(struct world *w, int64_t limit);
+/* Messages accepted by a node's present incarnation, over its links with another. */
+uint64_t world_accepted(const struct world *w, uint32_t from, uint32_t to);
+/* Whether everything is up and accepted. */
+bool world_settled(const struct world *w);
+
+#endif
