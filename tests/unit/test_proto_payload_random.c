@@ -102,6 +102,20 @@ static void test_unpack_every_short_payload_is_judged_as_by_msgpack(void **state
     }
 }
 
+static void test_unpack_nesting_is_judged_as_by_msgpack_up_to_its_limit(void **state)
+{
+    (void)state;
+    uint8_t bytes[65];
+
+    for (size_t depth = 1; depth <= 64; depth++) {
+        for (uint8_t first = 0x81; first <= 0x91; first += 0x10) { /* a map's value is missing: bad */
+            memset(bytes, first, depth);
+            bytes[depth] = 0xc0;
+            assert_as_msgpack(bytes, depth + 1);
+        }
+    }
+}
+
 /* ---- Random payloads ---------------------------------------------------------------------- */
 
 /*
@@ -303,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unpack_every_short_payload_is_judged_as_by_msgpack),
+        cmocka_unit_test(test_unpack_nesting_is_judged_as_by_msgpack_up_to_its_limit),
         cmocka_unit_test(test_payload_random_value_round_trips),
         cmocka_unit_test(test_unpack_payload_cut_at_each_byte_is_refused),
         cmocka_unit_test(test_unpack_random_damage_is_refused_or_sound),

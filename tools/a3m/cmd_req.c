@@ -179,6 +179,7 @@ static void summarize(struct req *r)
 
 static void talk(struct req *r)
 {
+    r->session.judged = true; /* request by request */
     r->worst = cli_session_wait_link(&r->session, cli_options_deadline(r->options->timeout));
     if (r->worst == CLI_DONE) {
         run_requests(r);

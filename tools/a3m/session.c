@@ -150,41 +150,51 @@ static const char *plural(uint64_t n)
     return n == 1 ? "" : "s";
 }
 
-static enum cli_status judge_report(const a3m_close_report *report, enum cli_status status)
+/* Messages that the node could not finish: an error where nobody else has told what became of them. */
+static enum cli_status judge(const struct cli_session *s, uint64_t n, const char *what,
+                             enum cli_status status)
+{
+    if (n == 0) {
+        return CLI_DONE;
+    }
+    if (s->judged) {
+        cli_notice("%" PRIu64 " message%s %s", n, plural(n), what);
+        return CLI_DONE;
+    }
+    cli_error("%" PRIu64 " message%s %s", n, plural(n), what);
+    return status;
+}
+
+static enum cli_status judge_report(const struct cli_session *s, const a3m_close_report *report)
 {
     if (report->unread > 0) {
         cli_notice("%" PRIu64 " message%s received but not taken", report->unread, plural(report->unread));
     }
-    if (report->undelivered > 0) {
-        cli_error("%" PRIu64 " message%s not delivered", report->undelivered, plural(report->undelivered));
-        status = cli_status_worse(status, CLI_OTHER);
-    }
-    if (report->unknown > 0) {
-        cli_error("%" PRIu64 " message%s of unknown outcome: sent, but not acknowledged", report->unknown,
-                  plural(report->unknown));
-        status = cli_status_worse(status, CLI_UNKNOWN);
-    }
-    return status;
+    enum cli_status undelivered = judge(s, report->undelivered, "not delivered", CLI_OTHER);
+    enum cli_status unknown = judge(s, report->unknown, "of unknown outcome: sent, but not acknowledged",
+                                    CLI_UNKNOWN);
+    return cli_status_worse(undelivered, unknown);
 }
 
 /* Two nodes of one id spoil each other's traffic in ways that no single error tells. */
-static void warn_of_duplicate(const struct cli_session *s)
+void cli_session_warn_duplicate(struct cli_session *s)
 {
     a3m_node_stats stats = {.size = sizeof stats};
-    if (a3m_node_get_stats(s->node, &stats) == 0 && stats.duplicate_id > 0) {
+    if (!s->warned && a3m_node_get_stats(s->node, &stats) == 0 && stats.duplicate_id > 0) {
         cli_error("another live node has the id '%s' too; give each node an id of its own with --node",
                   s->id);
+        s->warned = true;
     }
 }
 
 enum cli_status cli_session_close(struct cli_session *s, enum cli_status status)
 {
     cli_signals_calm();
-    warn_of_duplicate(s);
+    cli_session_warn_duplicate(s);
     a3m_close_report report = {.size = sizeof report};
     int code = a3m_node_close(s->node, a3m_in(a3m_seconds(CLOSE_SECONDS)), &report);
     if (code == 0 || code == A3M_ETIMEDOUT) {
-        status = judge_report(&report, status);
+        status = cli_status_worse(status, judge_report(s, &report));
     } else {
         status = cli_status_worse(status, cli_failed(code, "cannot close node '%s'", s->id));
     }
