@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An alarm: one timerfd of CLOCK_MONOTONIC and the time it is set to. Setting it
- * is a system call (0.25 us), so that it is left alone as long as it goes off
- * no later than wanted, and pushed out only when it would soon go off in vain.
+ * is a system call (0.3 us; 14 us when the processor's timer has to be programmed
+ * for it and that is a virtual one), so that it is left alone as long as it goes
+ * off no later than wanted, and pushed out only when it would soon go off in vain.
  *
  * No lock of its own: who guards the struct (the engine lock, or the role lock)
  * guards it. Only a3mi_alarm_drain touches nothing but the descriptor.
@@ -27,9 +28,9 @@ void a3mi_alarm_set(struct a3mi_alarm *alarm, int64_t at);
 
 /*
  * Makes it go off at `at` or earlier. Earlier only if that is not soon: what
- * would go off in vain within 500 us, or before half the time to `at` has
- * passed, is pushed out to `at`. So an alarm whose `at` keeps moving away never
- * goes off, and costs a system call now and then.
+ * would go off in vain within 5 ms, and after less than half the time to `at`,
+ * is pushed out to `at`. So an alarm whose `at` keeps moving away never goes
+ * off, and costs a system call now and then.
  */
 void a3mi_alarm_want(struct a3mi_alarm *alarm, int64_t at, int64_t now);
 

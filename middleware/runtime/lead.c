@@ -316,7 +316,7 @@ static void look(struct a3mi_reader *reader, int64_t now)
         !a3mi_turnlock_try(&reader->lock)) {
         return;
     }
-    a3mi_reader_run(reader, A3MI_TURN_RECEIVE, A3MI_RUNNER_PASSING, &outcome);
+    a3mi_reader_run(reader, A3MI_TURN_RECEIVE, A3MI_RUNNER_LEADER, &outcome);
     if (outcome.more) {
         /* There is more in the network, or to send: the next call looks at once. */
         atomic_store_explicit(&reader->received_at, 0, memory_order_relaxed);

@@ -117,7 +117,7 @@ static inline bool a3mi_reader_running(const struct a3mi_reader *reader)
 /* On whose thread turns run; decides who keeps the deadline. */
 enum a3mi_runner {
     A3MI_RUNNER_PASSING, /* it will not wait: the alarm has to keep the deadline */
-    A3MI_RUNNER_LEADER,  /* it keeps the deadline itself */
+    A3MI_RUNNER_LEADER,  /* it keeps the deadline itself, or the alarm of its lease does */
     A3MI_RUNNER_SLEEPER, /* a leader about to sleep, for long as it seems: the alarm shall not go off in vain */
 };
 

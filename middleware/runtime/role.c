@@ -72,6 +72,7 @@ int a3mi_role_init(struct a3mi_role *role, int epfd, int fd, uint64_t fd_tag, in
     atomic_init(&role->active, 0);
     atomic_init(&role->transfers, 0);
     a3mi_list_init(&role->waiting);
+    role->streak = 0;
     role->interest = 0;
     role->lease_ns = lease_ns;
     role->epfd = epfd;
@@ -148,6 +149,20 @@ bool a3mi_role_unqueue(struct a3mi_role *role, struct a3mi_parker *parker)
     return granted;
 }
 
+/* The lease is in use. Its alarm is pushed out seldom, and so far that it does not go off while that is so. */
+static void extend_locked(struct a3mi_role *role, int64_t now)
+{
+    bool steady = role->streak >= A3MI_ROLE_STREAK;
+    int64_t ahead = steady ? 10 * role->lease_ns : role->lease_ns + role->lease_ns / 2;
+    int64_t least = steady ? 6 * role->lease_ns : role->lease_ns / 2;
+
+    role->streak += steady ? 0 : 1;
+    atomic_store_explicit(&role->active, now, memory_order_relaxed);
+    if (role->lease.at == INT64_MAX || role->lease.at - now < least) {
+        a3mi_alarm_set(&role->lease, now + ahead);
+    }
+}
+
 static void lease_locked(struct a3mi_role *role, int64_t now)
 {
     if (role->lease_ns == 0) {
@@ -156,11 +171,7 @@ static void lease_locked(struct a3mi_role *role, int64_t now)
         set_state(role, A3MI_ROLE_READER);
         return;
     }
-    atomic_store_explicit(&role->active, now, memory_order_relaxed);
-    /* Set seldom, and far enough away that it does not go off while the lease is in use. */
-    if (role->lease.at - now < role->lease_ns / 2 || role->lease.at == INT64_MAX) {
-        a3mi_alarm_set(&role->lease, now + role->lease_ns + role->lease_ns / 2);
-    }
+    extend_locked(role, now);
     set_state(role, A3MI_ROLE_LEASED);
 }
 
@@ -201,10 +212,7 @@ void a3mi_role_renew(struct a3mi_role *role, int64_t now)
 {
     (void)pthread_mutex_lock(&role->lock);
     if (a3mi_role_now(role) == A3MI_ROLE_LEASED) {
-        atomic_store_explicit(&role->active, now, memory_order_relaxed);
-        if (role->lease.at - now < role->lease_ns / 2) {
-            a3mi_alarm_set(&role->lease, now + role->lease_ns + role->lease_ns / 2);
-        }
+        extend_locked(role, now);
     }
     (void)pthread_mutex_unlock(&role->lock);
 }
@@ -238,6 +246,7 @@ bool a3mi_role_expire(struct a3mi_role *role, int64_t now)
     if (a3mi_role_now(role) == A3MI_ROLE_LEASED) {
         int64_t active = atomic_load_explicit(&role->active, memory_order_relaxed);
         if (now - active >= role->lease_ns) {
+            role->streak = 0;
             mine = reclaim_locked(role);
         } else if (role->lease.at == INT64_MAX) {
             a3mi_alarm_set(&role->lease, active + role->lease_ns + role->lease_ns / 2);

@@ -37,16 +37,13 @@ void a3mi_reader_signal(struct a3mi_reader *reader)
 /* [engine] */
 static void set_alarm(struct a3mi_reader *reader, const struct a3mi_turn *turn, enum a3mi_runner runner)
 {
-    int64_t at = turn->deadline;
+    int64_t at = turn->event_deadline;
 
     reader->next_deadline = turn->deadline;
     reader->next_event = turn->event_deadline;
-    if (runner != A3MI_RUNNER_PASSING && at < INT64_MAX - reader->config.lease_ns) {
-        /* A leader runs the turn itself; the alarm is for the case that it does not come to it. */
-        at += reader->config.lease_ns;
-    }
-    if (at > turn->event_deadline) {
-        at = turn->event_deadline;
+    /* What a leader does not come to, is found when its lease runs out. */
+    if (at > turn->deadline && (runner == A3MI_RUNNER_PASSING || reader->config.lease_ns == 0)) {
+        at = turn->deadline;
     }
     if (runner == A3MI_RUNNER_SLEEPER && at != reader->deadline.at) {
         a3mi_alarm_set(&reader->deadline, at);

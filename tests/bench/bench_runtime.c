@@ -188,8 +188,8 @@ static void bench_kick(void)
         touch[i] = touch_only(c.reader);
     }
     double all = median(kick, RUNS), turn = median(pop, RUNS), read = median(now, RUNS);
-    printf("push and kick, nobody else:  %6.1f ns; less pop %.1f and clock %.1f of the turn: %.1f ns\n", all, turn,
-           read, all - turn - read);
+    printf("push and kick, nobody else:  %6.1f ns; less pop %.1f and clock %.1f of the turn: %.1f ns\n", all,
+           turn, read, all - turn - read);
     printf("a fence %.1f ns, cancellation off and on %.1f ns, touch %.1f ns\n", median(fence, RUNS),
            median(cancel, RUNS), median(touch, RUNS));
     a3mi_reader_stop(c.reader);
@@ -313,7 +313,8 @@ static struct trip round_trips(int cpu_a, int cpu_b, bool bare, struct a3mi_read
     return trip;
 }
 
-static void bench_trips(const char *name, int a, int b, bool bare, struct a3mi_reader_config config, int count)
+static void bench_trips(const char *name, int a, int b, bool bare, struct a3mi_reader_config config,
+                        int count)
 {
     double p50[RUNS], p99[RUNS], mean[RUNS];
 

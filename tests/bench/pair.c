@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,18 +104,23 @@ bool bench_pair_run(const struct bench_plan *plan, struct bench_report *server, 
     char address[BENCH_ADDRESS];
     bool ok = false;
     int64_t deadline = bench_clock_wall() + plan->duration_ns + plan->duration_ns / 10 + PATIENCE_NS;
-    if (pipe2(done, O_CLOEXEC) != 0) {
-        bench_fail_errno("pipe");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, done) != 0) {
+        bench_fail_errno("socketpair");
     }
+    /* Ours are closed at once, so that a process that dies says thereby that it has done its part. */
     struct child s = start(plan, NULL, done[1]);
-    (void)close(done[1]); /* the server's is the only one left: its end is the end of file */
-    if (hear(&s, address, sizeof(address), deadline) == sizeof(address)) {
-        struct child c = start(plan, address, done[0]);
+    (void)close(done[1]);
+    bool listens = hear(&s, address, sizeof(address), deadline) == sizeof(address);
+    struct child c = {0};
+    if (listens) {
+        c = start(plan, address, done[0]);
+    }
+    (void)close(done[0]);
+    if (listens) {
         ok = hear(&c, client, sizeof(*client), deadline) == sizeof(*client);
         ok = ok && hear(&s, server, sizeof(*server), deadline) == sizeof(*server);
         ok = finish(&c, "client", plan, ok ? deadline : bench_clock_wall() + GRACE_NS) && ok;
     }
     ok = finish(&s, "server", plan, ok ? deadline : bench_clock_wall() + GRACE_NS) && ok;
-    (void)close(done[0]);
     return ok;
 }

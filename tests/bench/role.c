@@ -2,12 +2,14 @@
 /* What the processes of a measurement do; see role.h. */
 #include "bench/role.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "bench/call.h"
@@ -51,6 +53,7 @@ static void serve(const struct bench_plan *plan)
 {
     char address[BENCH_ADDRESS] = {0};
     struct bench_report report = {0};
+    char byte;
     void *end = plan->peer->listen(plan, address);
     say(address, sizeof(address));
     if (plan->peer->call != NULL) {
@@ -59,7 +62,9 @@ static void serve(const struct bench_plan *plan)
         bench_flow_receive(plan, end, &report);
     }
     say(&report, sizeof(report));
-    (void)close(BENCH_ROLE_DONE_FD);
+    (void)shutdown(BENCH_ROLE_DONE_FD, SHUT_WR);
+    /* The one who asks leaves first: no answer of ours is on its way any more. */
+    while (read(BENCH_ROLE_DONE_FD, &byte, 1) < 0 && errno == EINTR) {}
     plan->peer->close(end);
 }
 
@@ -74,6 +79,7 @@ static void ask(const struct bench_plan *plan, const char *address)
     }
     say(&report, sizeof(report));
     plan->peer->close(end);
+    (void)close(BENCH_ROLE_DONE_FD);
 }
 
 static int64_t number(const char *text)

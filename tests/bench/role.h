@@ -6,8 +6,9 @@
  *
  * Times are nanoseconds. Descriptor 3 takes what a role has to say: the server
  * its address (BENCH_ADDRESS bytes), then either one a struct bench_report.
- * Descriptor 4 is closed by the server when it has seen the last message, and
- * read by the client.
+ * Descriptor 4 is a stream socket between the two, on which each only says that
+ * it has done its part: the server that it has seen the last message, the client
+ * that it has closed its end.
  */
 #ifndef BENCH_ROLE_H
 #define BENCH_ROLE_H

@@ -42,12 +42,23 @@ run 0 req --peer "Gerät 7=$address" --link "Gerät 7/Größe" --data x
 stop umlaut TERM 0
 address=$server_address
 
-say "two nodes with one id at one peer: each gets its replies, or hears why not"
+say "an id is used again after its node has ended"
 run 0 req --node client --link "$address/echo" --data one
 run 0 req --node client --link "$address/echo" --data two
 expect_file "$work/out" two
 
+say "two nodes that live at the same time have one id: all three are told"
+start first req --node twin --link "$address/echo" --data x --count 0 --interval 10ms --timeout 1s
+await_output first 1
+start second req --node twin --link "$address/echo" --data x --count 0 --interval 10ms --timeout 1s
+await_output second 1
+await_line first "two live nodes use the id 'twin'"
+await_line server "two live nodes use the id 'twin'"
+stop first INT '.*'
+stop second INT '.*'
+
 say "a link to a node with one's own id"
-run 1 req --node server --link "$address/echo" --data x --timeout 2s
-expect "$err" "duplicate|another live node has the id 'server'"
+run 3 req --node server --link "$address/echo" --data x --timeout 2s
+expect "$err" "two live nodes use the id 'server'"
+await_line server "two live nodes use the id 'server'"
 stop server TERM 0

@@ -18,30 +18,23 @@
 #define WORLD_MS    INT64_C(1000000)
 #define WORLD_S     INT64_C(1000000000)
 
-/* One direction of one life of a link, from the first index to the end of the process. */
-struct world_channel {
-    uint32_t rx_node, tx_node;
-    uint64_t rx_incarnation, tx_incarnation; /* tx: 0 until it is attached */
-    uint64_t sent, accepted, acknowledged, unsent, unknown;
-    bool rx_open, tx_open;
-    bool rx_left;     /* the receiver detached it while the sender could still send */
-    bool check_order;
-    uint32_t credit_told, credit_heard; /* epochs */
-};
+struct world;
+struct world_node;
+struct book;
 
 struct world_link {
     struct a3mi_tx tx;
     struct a3mi_rx rx;
-    uint32_t node, to, slot;
+    struct world_node *node;
+    uint32_t to, slot;
     struct a3mi_peer *peer; /* held while not down */
     enum { WORLD_DOWN, WORLD_ASKING, WORLD_UP } state;
     uint64_t number; /* of this attempt */
     uint32_t tx_channel, rx_channel;
     uint32_t epoch;
     int64_t retry_at;
+    int64_t asked_at;
 };
-
-struct world;
 
 struct world_node {
     struct world *world;
@@ -60,10 +53,10 @@ struct world_options {
     uint32_t nodes;
     uint32_t window;
     int64_t linger, peer_timeout;
-    bool by_address;  /* links are asked for by address */
-    uint32_t slots;   /* links between two nodes; 0: none are kept up */
-    uint32_t refuse;  /* in 1000: the transport takes fewer packets than it is given */
-    bool lazy_flush;  /* outputs without flush now and then */
+    bool by_address; /* links are asked for by address, now and then */
+    uint32_t slots;  /* links between two nodes, WORLD_SLOTS at most */
+    uint32_t refuse; /* in 1000: the transport takes fewer packets than it is given */
+    bool lazy_flush; /* outputs without flush now and then */
 };
 
 struct world {
@@ -76,12 +69,7 @@ struct world {
     uint64_t event_limit;
     uint64_t next_number;
     struct world_node nodes[WORLD_NODES];
-    struct world_channel *channels;
-    uint32_t channels_count, channels_capacity;
-    uint64_t *controls; /* control messages accepted: see core_world.c */
-    size_t controls_count, controls_capacity;
-    uint64_t exempt; /* channels whose receiver left first */
-    bool trace;
+    struct book *book; /* core_book.h */
 };
 
 /* Says what broke, with the seed, and aborts. */
@@ -104,6 +92,8 @@ void world_unlink(struct world *w, uint32_t from, uint32_t to, uint32_t slot);
 void world_readdress(struct world *w, uint32_t node, uint32_t address);
 /* Lets time pass. */
 void world_run(struct world *w, int64_t ns);
+/* Lets a node send what it has. */
+void world_pump(struct world_node *node);
 /* Runs until every link is up and everything sent on links is accepted and acknowledged. Fails after `limit` ns. */
 void world_settle(struct world *w, int64_t limit);
 /* Then runs until no record is left anywhere. Fails after `limit` ns. */

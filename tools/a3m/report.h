@@ -3,7 +3,7 @@
  * What the command says on standard error: lines that begin with "a3m CMD: ".
  * Each line goes out with one write, so that lines of several commands on one
  * terminal do not mix; bytes that would steer a terminal are shown as '?'.
- * For the main thread only.
+ * Once cli_report_begin was called, any thread may speak.
  */
 #ifndef A3M_CLI_REPORT_H
 #define A3M_CLI_REPORT_H

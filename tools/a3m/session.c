@@ -15,6 +15,14 @@
 
 enum { CLOSE_SECONDS = 2 };
 
+/* What the node has to tell apart from any call, such as two nodes with one id. Any of its threads. */
+static void on_report(void *arg, int code, const char *text)
+{
+    (void)arg;
+    (void)code;
+    cli_error("%s", text);
+}
+
 static enum cli_status make_node(struct cli_session *s)
 {
     const struct cli_options *options = s->options;
@@ -24,7 +32,7 @@ static enum cli_status make_node(struct cli_session *s)
         cli_nodeid_make(made, sizeof made);
         id = made;
     }
-    a3m_node_config config = {.size = sizeof config};
+    a3m_node_config config = {.size = sizeof config, .report = on_report};
     int code = a3m_node_new(&s->node, id, options->bind, &config);
     if (code == 0) {
         code = a3m_node_id(s->node, s->id, sizeof s->id);
@@ -176,21 +184,9 @@ static enum cli_status judge_report(const struct cli_session *s, const a3m_close
     return cli_status_worse(undelivered, unknown);
 }
 
-/* Two nodes of one id spoil each other's traffic in ways that no single error tells. */
-void cli_session_warn_duplicate(struct cli_session *s)
-{
-    a3m_node_stats stats = {.size = sizeof stats};
-    if (!s->warned && a3m_node_get_stats(s->node, &stats) == 0 && stats.duplicate_id > 0) {
-        cli_error("another live node has the id '%s' too; give each node an id of its own with --node",
-                  s->id);
-        s->warned = true;
-    }
-}
-
 enum cli_status cli_session_close(struct cli_session *s, enum cli_status status)
 {
     cli_signals_calm();
-    cli_session_warn_duplicate(s);
     a3m_close_report report = {.size = sizeof report};
     int code = a3m_node_close(s->node, a3m_in(a3m_seconds(CLOSE_SECONDS)), &report);
     if (code == 0 || code == A3M_ETIMEDOUT) {

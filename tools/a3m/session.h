@@ -27,7 +27,6 @@ struct cli_session {
     bool bound;  /* peers can link to us */
     bool linked; /* there was a link */
     bool judged; /* the command tells outcomes itself: what the end of the node adds is for information */
-    bool warned; /* of another node with this id */
     char id[A3M_NAME_MAX + 1];
 };
 
@@ -58,9 +57,6 @@ bool cli_session_ended_in_order(const struct cli_session *session);
 
 /* Says which links ended and why, after an A3M_ENOLINK. The exit code that follows from it. */
 enum cli_status cli_session_report_links(struct cli_session *session);
-
-/* Says, once, that another live node uses this node's id, if there was a sign of it. */
-void cli_session_warn_duplicate(struct cli_session *session);
 
 /*
  * Closes the node, waiting up to two seconds for what is in flight, and says

@@ -190,7 +190,6 @@ enum cli_status cli_session_wait_link(struct cli_session *s, a3m_time deadline)
     int code = wait_for_any(s, sooner(deadline, a3m_in(a3m_ms(NOTICE_MS))));
     if (code == A3M_ETIMEDOUT && !passed(deadline)) {
         tell_waiting(s, cli_notice, "waiting", " yet");
-        cli_session_warn_duplicate(s);
         code = wait_for_any(s, deadline);
     }
     switch (code) {
