@@ -144,6 +144,7 @@ struct a3mi_peer *a3mi_assoc_peer(struct a3mi_assoc *assoc, const struct a3mi_na
 /* The peer at an address: the one known to be there, or one whose id is not known yet. Held once more. */
 struct a3mi_peer *a3mi_assoc_peer_at(struct a3mi_assoc *assoc, const struct a3m_addr *addr);
 void a3mi_peer_hold(struct a3mi_peer *peer);
+/* With the last hold on a peer whose id is not known goes what waits for it: nothing of it was transmitted. */
 void a3mi_peer_release(struct a3mi_assoc *assoc, struct a3mi_peer *peer);
 
 /* Sets where to send; moves every record at once, and asks the peer to answer from there. */

@@ -19,7 +19,8 @@
  *
  * A request for a link that is up: its author lost the link (its records ended
  * by policy) and asks anew. REPLACE: the caller first steps PEER_LOST or
- * PEER_GONE, then gives the request to what is there then.
+ * PEER_GONE, then gives the request to what is there then. A link that is ending
+ * goes on ending beside the new one: what was sent on it is still delivered.
  */
 #include "core/link_machine.h"
 
@@ -90,7 +91,7 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
         [A3MI_LINK_ENDING] =
             {
                 [A3MI_ON_ACCEPT] = ODD(ENDING),
-                [A3MI_ON_REQUEST] = STEP(ENDING, A3MI_DO_REPLACE),
+                [A3MI_ON_REQUEST] = STAY(ENDING),
                 [A3MI_ON_REFUSE] = ODD(ENDING),
                 [A3MI_ON_REFUSE_LAST] = ODD(ENDING),
                 [A3MI_ON_REFUSE_FINAL] = ODD(ENDING),
@@ -107,7 +108,7 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
         [A3MI_LINK_FINISHING] =
             {
                 [A3MI_ON_ACCEPT] = ODD(FINISHING),
-                [A3MI_ON_REQUEST] = STEP(FINISHING, A3MI_DO_REPLACE),
+                [A3MI_ON_REQUEST] = STAY(FINISHING),
                 [A3MI_ON_REFUSE] = ODD(FINISHING),
                 [A3MI_ON_REFUSE_LAST] = ODD(FINISHING),
                 [A3MI_ON_REFUSE_FINAL] = ODD(FINISHING),

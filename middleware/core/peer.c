@@ -142,9 +142,24 @@ void a3mi_peer_hold(struct a3mi_peer *peer)
     peer->refs++;
 }
 
+/* Nobody waits any more for whatever was to be sent to an address: nothing of it was transmitted. */
+static void drop_opening(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
+{
+    struct a3mi_list *it;
+
+    peer->refs++;
+    while ((it = a3mi_list_first(&peer->senders)) != NULL) {
+        a3mi_sender_free(assoc, a3mi_container_of(it, struct a3mi_sender, on_peer));
+    }
+    peer->refs--;
+}
+
 void a3mi_peer_release(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
 {
     peer->refs--;
+    if (peer->refs == 0 && peer->id.len == 0) {
+        drop_opening(assoc, peer);
+    }
     a3mi_peer_drop_unused(assoc, peer);
 }
 

@@ -395,8 +395,10 @@ void a3mi_sender_end(struct a3mi_assoc *assoc, struct a3mi_sender *sender, enum 
         return;
     }
     sender->ended = true;
+    peer->refs++;
     assoc->hooks->peer_ended(assoc->arg, peer, 0, why);
     a3mi_sender_free(assoc, sender);
+    a3mi_peer_release(assoc, peer);
 }
 
 void a3mi_sender_forget(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_tx *tx)

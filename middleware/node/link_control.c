@@ -69,21 +69,26 @@ static bool compatible(const a3m_socket_type *type, const char *peer_type)
     return false;
 }
 
-/* [socket] The link with a peer's socket that is not closed; one being cancelled only when there is no other. */
+/*
+ * [socket] The link with a peer's socket, to be or being; one that is being cancelled only when there is no
+ * other. One that is ending has its own numbers, and delivers what was sent on it beside a new one.
+ */
 static struct a3mi_link *find_pair(const struct a3mi_socket *socket, const struct a3mi_peer *peer,
                                    const struct a3mi_name *tag, const struct a3mi_link *but)
 {
     struct a3mi_link *cancelling = NULL;
     A3MI_LIST_FOREACH (it, &socket->links) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
-        if (link == but || link->peer != peer || link->state == A3MI_LINK_CLOSED ||
-            !a3mi_name_eq(&link->peer_tag, tag)) {
+        if (link == but || link->peer != peer || !a3mi_name_eq(&link->peer_tag, tag)) {
             continue;
         }
-        if (link->state != A3MI_LINK_CANCELLING) {
+        if (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_RETRYING ||
+            link->state == A3MI_LINK_UP) {
             return link;
         }
-        cancelling = link;
+        if (link->state == A3MI_LINK_CANCELLING) {
+            cancelling = link;
+        }
     }
     return cancelling;
 }
@@ -309,7 +314,7 @@ bool a3mi_link_join_twin(struct a3mi_link *link)
     a3mi_socket_ref(socket);
     a3mi_socket_lock(socket);
     struct a3mi_link *twin = find_pair(socket, link->peer, &link->peer_tag, link);
-    bool found = twin != NULL && twin->state != A3MI_LINK_CANCELLING;
+    bool found = twin != NULL && !twin->ended;
     if (found) {
         join(link, twin, now);
     }

@@ -13,6 +13,8 @@
 #include "core_book.h"
 
 #define RETRY (20 * WORLD_MS)
+/* An answer that does not come is asked for again: a node that starts anew says nothing by itself. */
+#define ASK_AGAIN (2 * WORLD_S)
 
 enum kind { REQ = 1, ACC = 2, END = 3, NOTE = 4 };
 
@@ -114,6 +116,7 @@ static void open_tx(struct world_link *link, uint64_t incarnation, uint32_t inde
     ch->tx_incarnation = node->incarnation;
     ch->tx_open = ch->was_open = true;
     link->state = WORLD_UP;
+    link->retry_at = INT64_MAX;
     link->epoch = 0;
 }
 
@@ -164,8 +167,7 @@ static void ask(struct world_link *link)
     link->number = ++w->next_number;
     open_rx(link);
     link->state = WORLD_ASKING;
-    link->retry_at = INT64_MAX;
-    link->asked_at = w->now;
+    link->retry_at = w->now + ASK_AGAIN;
     int result = say(link, 0, REQ);
 
     if (result != 0) {
@@ -199,6 +201,12 @@ static void on_message(void *arg, struct a3mi_rx *rx, a3m_msg *msg)
 
 static void on_req(struct world_link *link, struct a3mi_peer *peer, uint64_t incarnation, const struct control *c)
 {
+    if (c->number <= link->number) {
+        if (link->state == WORLD_UP && link->number == c->number) {
+            (void)say(link, incarnation, ACC);
+        }
+        return;
+    }
     take_down(link, true);
     a3mi_peer_hold(peer);
     link->peer = peer;
@@ -261,7 +269,6 @@ static void on_peer_ended(void *arg, struct a3mi_peer *peer, uint64_t incarnatio
 {
     struct world_node *node = arg;
 
-    (void)why;
     node->ended++;
     for (uint32_t to = 0; to < WORLD_NODES; to++) {
         for (uint32_t slot = 0; slot < WORLD_SLOTS; slot++) {
@@ -269,7 +276,8 @@ static void on_peer_ended(void *arg, struct a3mi_peer *peer, uint64_t incarnatio
 
             if (link->peer == peer && (link->state == WORLD_ASKING ||
                                        (link->state == WORLD_UP && link->tx.incarnation == incarnation))) {
-                take_down(link, false);
+                /* Silence ends it at this end only: the other end may send until it learns of it. */
+                take_down(link, why == A3MI_PEER_SILENT);
             }
         }
     }
@@ -373,8 +381,11 @@ void links_tick(struct world_node *node)
     for (uint32_t i = 0; i < WORLD_NODES * WORLD_SLOTS; i++) {
         struct world_link *link = nth(node, i);
 
-        if (link->state != WORLD_DOWN || link->retry_at > node->world->now) {
+        if (link->retry_at > node->world->now) {
             continue;
+        }
+        if (link->state == WORLD_ASKING) {
+            take_down(link, true);
         }
         link->peer = link->to == node->index ? a3mi_assoc_peer(node->assoc, &node->id) : find_peer(link);
         assert(link->peer != NULL);

@@ -294,6 +294,17 @@ bool world_settled(const struct world *w)
     return !is_busy(w);
 }
 
+void world_poke(struct world *w)
+{
+    for (uint32_t from = 0; from < w->options.nodes; from++) {
+        for (uint32_t to = 0; to < w->options.nodes; to++) {
+            for (uint32_t slot = 0; slot < w->options.slots; slot++) {
+                (void)world_send(w, from, to, slot, 1, false);
+            }
+        }
+    }
+}
+
 void world_settle(struct world *w, int64_t limit)
 {
     int64_t until = w->now + limit;

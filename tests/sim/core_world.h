@@ -33,7 +33,6 @@ struct world_link {
     uint32_t tx_channel, rx_channel;
     uint32_t epoch;
     int64_t retry_at;
-    int64_t asked_at;
 };
 
 struct world_node {
@@ -94,6 +93,8 @@ void world_readdress(struct world *w, uint32_t node, uint32_t address);
 void world_run(struct world *w, int64_t ns);
 /* Lets a node send what it has. */
 void world_pump(struct world_node *node);
+/* Sends something on every link, so that the death of an idle peer is noticed. */
+void world_poke(struct world *w);
 /* Runs until every link is up and everything sent on links is accepted and acknowledged. Fails after `limit` ns. */
 void world_settle(struct world *w, int64_t limit);
 /* Then runs until no record is left anywhere. Fails after `limit` ns. */

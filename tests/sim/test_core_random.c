@@ -134,6 +134,7 @@ static void run_seed(uint64_t seed, struct totals *totals)
         world_run(&w, draw_pause(&w));
     }
     heal(&w);
+    world_poke(&w);
     world_settle(&w, 300 * WORLD_S);
     world_vanish(&w, 300 * WORLD_S);
     totals->messages += w.book->messages;

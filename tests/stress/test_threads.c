@@ -216,7 +216,8 @@ static void *server_main(void *arg)
  */
 static void request_by_many(a3m_node server, a3m_node client, const char *url, int64_t credit)
 {
-    struct echo echo = {.requests = (uint32_t)test_rounds(REQUESTS), .one_by_one = credit < MEMBERS * AT_ONCE};
+    struct echo echo = {.requests = (uint32_t)test_rounds(REQUESTS),
+                        .one_by_one = credit < MEMBERS * AT_ONCE};
     struct member members[MEMBERS];
     pthread_t requesters[MEMBERS], servers[SERVERS];
     ledger_open(&echo.ledger, MEMBERS, echo.requests);
@@ -430,7 +431,8 @@ static void test_push_inproc_once_and_in_order(void **arg)
 {
     (void)arg;
     a3m_node from = test_node_at("from", "inproc://threads-from");
-    a3m_node to[SINKS] = {test_node_at("to0", "inproc://threads-to0"), test_node_at("to1", "inproc://threads-to1")};
+    a3m_node to[SINKS] = {test_node_at("to0", "inproc://threads-to0"),
+                          test_node_at("to1", "inproc://threads-to1")};
     stream_by_many(from, to, 100);
     test_close(from);
     test_close(to[0]);
@@ -762,13 +764,15 @@ static void open_arena(struct arena *arena)
         char id[8];
         (void)snprintf(id, sizeof(id), "n%u", i);
         arena->nodes[i] = test_node(id);
-        assert_int_equal(a3m_node_address(arena->nodes[i], arena->addresses[i], sizeof(arena->addresses[i])), A3M_OK);
+        assert_int_equal(a3m_node_address(arena->nodes[i], arena->addresses[i], sizeof(arena->addresses[i])),
+                         A3M_OK);
     }
     for (uint32_t i = 0; i < NODES * NODES; i++) {
         char id[8];
         (void)snprintf(id, sizeof(id), "n%u", i % NODES);
         if (i / NODES != i % NODES) {
-            assert_int_equal(a3m_node_set_peer(arena->nodes[i / NODES], id, arena->addresses[i % NODES]), A3M_OK);
+            assert_int_equal(a3m_node_set_peer(arena->nodes[i / NODES], id, arena->addresses[i % NODES]),
+                             A3M_OK);
         }
     }
 }
@@ -780,10 +784,11 @@ static void close_arena(struct arena *arena)
         a3m_close_report report = {.size = sizeof(report)};
         a3m_time begin = a3m_now();
         int result = a3m_node_close(arena->nodes[i], a3m_in(a3m_seconds(2)), &report);
-        (void)printf("node %u closed in %lld ms: %s; undelivered %llu, unknown %llu, unread %llu, unfinished %llu\n", i,
-                     (long long)(a3m_now().ns - begin.ns) / 1000000, a3m_strerror(result),
-                     (unsigned long long)report.undelivered, (unsigned long long)report.unknown,
-                     (unsigned long long)report.unread, (unsigned long long)report.links_unfinished);
+        (void)printf(
+            "node %u closed in %lld ms: %s; undelivered %llu, unknown %llu, unread %llu, unfinished %llu\n",
+            i, (long long)(a3m_now().ns - begin.ns) / 1000000, a3m_strerror(result),
+            (unsigned long long)report.undelivered, (unsigned long long)report.unknown,
+            (unsigned long long)report.unread, (unsigned long long)report.links_unfinished);
         assert_true(result == A3M_OK || result == A3M_ETIMEDOUT);
         assert_true(a3m_now().ns - begin.ns < a3m_seconds(20).ns);
     }
@@ -798,7 +803,8 @@ static void act_at_random(struct a3mi_rng *rng)
     ledger_open(&arena.messages, ACTORS, ACTIONS * BUNDLE);
     ledger_open(&arena.replies, ACTORS, ACTIONS * BUNDLE);
     for (uint32_t i = 0; i < ACTORS; i++) {
-        actors[i] = (struct actor){.arena = &arena, .number = i, .actions = i % 2 == 0 ? ACTIONS / 2 : ACTIONS};
+        actors[i] = (struct actor){
+            .arena = &arena, .number = i, .actions = i % 2 == 0 ? ACTIONS / 2 : ACTIONS};
         a3mi_rng_init(&actors[i].rng, a3mi_rng_u64(rng));
         start(&threads[i], actor_main, &actors[i]);
     }

