@@ -54,6 +54,7 @@ static void init_random(struct a3mi_assoc *assoc)
 static void init_lists(struct a3mi_assoc *assoc)
 {
     a3mi_list_init(&assoc->peers);
+    a3mi_list_init(&assoc->debtors);
     a3mi_list_init(&assoc->active);
     a3mi_list_init(&assoc->ack_now);
     a3mi_list_init(&assoc->ack_wait);

@@ -101,7 +101,7 @@ static void check_pair(const struct a3mi_peer *peer, const struct a3mi_receiver 
 static void check_peer(const struct a3mi_assoc *assoc, const struct a3mi_peer *peer, size_t *senders,
                        size_t *receivers, size_t *unfinished)
 {
-    assert(peer->refs > 0 || peer->is_self || !a3mi_list_empty(&peer->senders) ||
+    assert(peer->refs > 0 || peer->is_self || a3mi_list_linked(&peer->debtor) || !a3mi_list_empty(&peer->senders) ||
            !a3mi_list_empty(&peer->receivers));
     A3MI_LIST_FOREACH(it, &peer->senders)
     {

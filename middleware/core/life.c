@@ -80,39 +80,68 @@ uint64_t a3mi_life_current(const struct a3mi_peer *peer)
     return current != NULL ? current->incarnation : 0;
 }
 
-static void free_receivers(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation)
+bool a3mi_life_is_owed(struct a3mi_peer *peer, uint64_t incarnation)
+{
+    const struct a3mi_life *life = a3mi_life_find(peer, incarnation);
+
+    return life != NULL && life->owed;
+}
+
+static void free_receivers(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
+                           const struct a3mi_receiver *spared)
 {
     A3MI_LIST_FOREACH_SAFE(it, next, &peer->receivers)
     {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
-        if (receiver->incarnation == incarnation) {
+        if (receiver->incarnation == incarnation && receiver != spared) {
             a3mi_receiver_free(assoc, receiver, false);
         }
     }
 }
 
-void a3mi_life_end(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, enum a3mi_peer_end why)
+/* Records, then the hook. The sender stays until channels have been detached, so that their parts are counted. */
+static void end(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, enum a3mi_peer_end why,
+                const struct a3mi_receiver *spared)
 {
-    struct a3mi_life *life = a3mi_life_find(peer, incarnation);
     struct a3mi_sender *sender = a3mi_sender_find(peer, incarnation, false);
-    bool known = life != NULL || sender != NULL;
+    bool known = sender != NULL || a3mi_life_find(peer, incarnation) != NULL;
 
-    if (life != NULL && why == A3MI_PEER_RESTARTED) {
-        life->ended_at = assoc->ck + 1; /* never 0 */
-    }
     if (sender != NULL) {
         sender->ended = true;
     }
     peer->refs++;
-    free_receivers(assoc, peer, incarnation);
+    free_receivers(assoc, peer, incarnation, spared);
     if (known && !assoc->leaving) {
         assoc->hooks->peer_ended(assoc->arg, peer, incarnation, why);
     }
     if (sender != NULL) {
-        a3mi_sender_free(assoc, sender);
+        a3mi_sender_close(assoc, sender);
     }
     a3mi_peer_release(assoc, peer);
+}
+
+void a3mi_life_end(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, enum a3mi_peer_end why)
+{
+    struct a3mi_life *life = a3mi_life_find(peer, incarnation);
+
+    if (life != NULL && why == A3MI_PEER_RESTARTED) {
+        life->ended_at = assoc->ck + 1; /* never 0 */
+        life->owed = false;
+    } else if (life != NULL) {
+        life->owed = true;
+    }
+    end(assoc, peer, incarnation, why, NULL);
+}
+
+void a3mi_life_end_afresh(struct a3mi_assoc *assoc, struct a3mi_peer *peer, struct a3mi_receiver *spared)
+{
+    struct a3mi_life *life = a3mi_life_find(peer, spared->incarnation);
+
+    if (life != NULL) {
+        life->owed = false; /* it has nothing left either */
+    }
+    end(assoc, peer, spared->incarnation, A3MI_PEER_RESET, spared);
 }
 
 /* An incarnation other than `incarnation` that was seen before `since` and is not known to be over; 0: none. */

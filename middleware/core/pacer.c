@@ -4,14 +4,13 @@
 
 #define SECOND INT64_C(1000000000)
 
+/* Everything is counted in microseconds, so that products of bytes and times fit into 64 bits. */
+#define PER_SECOND INT64_C(1000000)
+#define WINDOW_MAX ((uint64_t)1 << 40)
+
 void a3mi_pacer_init(struct a3mi_pacer *pacer)
 {
     *pacer = (struct a3mi_pacer){.at = INT64_MIN};
-}
-
-static int64_t scaled(int64_t a, int64_t b, int64_t divisor)
-{
-    return (int64_t)((__int128)a * b / divisor);
 }
 
 static void refill(struct a3mi_pacer *pacer, int64_t now)
@@ -21,11 +20,12 @@ static void refill(struct a3mi_pacer *pacer, int64_t now)
         pacer->at = now;
         return;
     }
-    int64_t more = scaled(now - pacer->at, pacer->rate, SECOND);
+    int64_t us = (now - pacer->at) / 1000;
+    int64_t allowance = pacer->allowance + us * pacer->rate / PER_SECOND;
 
-    if (more > 0) {
-        pacer->allowance = pacer->allowance + more < pacer->full ? pacer->allowance + more : pacer->full;
-        pacer->at = now;
+    if (allowance > pacer->allowance) {
+        pacer->allowance = allowance < pacer->full ? allowance : pacer->full;
+        pacer->at += us * 1000;
     }
 }
 
@@ -35,7 +35,7 @@ void a3mi_pacer_set(struct a3mi_pacer *pacer, uint64_t window, int64_t rtt, uint
         pacer->rate = 0;
         return;
     }
-    int64_t bytes = window < (uint64_t)1 << 40 ? (int64_t)window : (int64_t)1 << 40;
+    int64_t bytes = (int64_t)(window < WINDOW_MAX ? window : WINDOW_MAX);
     int64_t burst = (int64_t)A3MI_PACER_BURST_PACKETS * packet;
 
     if (pacer->rate > 0) {
@@ -43,11 +43,11 @@ void a3mi_pacer_set(struct a3mi_pacer *pacer, uint64_t window, int64_t rtt, uint
     } else {
         pacer->at = INT64_MIN;
     }
-    pacer->rate = scaled(bytes + bytes / 4, SECOND, rtt);
+    pacer->rate = (bytes + bytes / 4) * PER_SECOND / (rtt / 1000);
     if (pacer->rate < packet) {
         pacer->rate = packet;
     }
-    pacer->full = scaled(pacer->rate, A3MI_PACER_BURST_NS, SECOND);
+    pacer->full = pacer->rate / (SECOND / A3MI_PACER_BURST_NS);
     if (pacer->full < burst) {
         pacer->full = burst;
     }
@@ -65,5 +65,5 @@ int64_t a3mi_pacer_next(struct a3mi_pacer *pacer, int64_t now)
     /* Until a quarter of a burst can go, so that timers do not fire for every packet. */
     int64_t need = pacer->full / 4 - pacer->allowance;
 
-    return now + scaled(need, SECOND, pacer->rate) + 1;
+    return now + (need * PER_SECOND / pacer->rate + 1) * 1000;
 }

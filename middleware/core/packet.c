@@ -126,6 +126,9 @@ static void read_cookie(struct a3mi_rd *rd, uint8_t cookie[A3MI_COOKIE_SIZE])
  */
 enum { EXTENSION_PAD = 0, EXTENSION_COOKIE = 1 };
 
+/* Flags of OPEN. */
+enum { OPEN_AFRESH = 1 };
+
 static bool next_extension(struct a3mi_rd *rd, uint8_t *type, struct a3mi_rd *value)
 {
     if (a3mi_rd_left(rd) == 0 || (*type = a3mi_rd_u8(rd)) == EXTENSION_PAD) {
@@ -152,6 +155,7 @@ size_t a3mi_open_write(uint8_t *body, const struct a3mi_open *in)
     a3mi_wr_u64(&wr, in->source_incarnation);
     a3mi_wr_u64(&wr, in->destination_incarnation);
     a3mi_wr_u32(&wr, in->time);
+    a3mi_wr_u8(&wr, in->afresh ? OPEN_AFRESH : 0);
     write_name(&wr, &in->source);
     write_name(&wr, &in->destination);
     if (in->has_cookie) {
@@ -174,6 +178,7 @@ bool a3mi_open_read(const struct a3mi_packet *packet, struct a3mi_open *out)
     out->source_incarnation = a3mi_rd_u64(&rd);
     out->destination_incarnation = a3mi_rd_u64(&rd);
     out->time = a3mi_rd_u32(&rd);
+    out->afresh = (a3mi_rd_u8(&rd) & OPEN_AFRESH) != 0;
     read_name(&rd, &out->source, false);
     read_name(&rd, &out->destination, true);
     out->has_cookie = false;

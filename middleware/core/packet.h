@@ -92,6 +92,7 @@ struct a3mi_open {
     uint64_t source_incarnation;
     uint64_t destination_incarnation; /* 0: whichever is there */
     uint32_t time;                 /* the author's µs, echoed by ACCEPT */
+    bool afresh; /* the author ended what it had made with the destination: so must the destination, on first DATA */
     struct a3mi_name source;
     struct a3mi_name destination;  /* len 0: whoever is there */
     bool has_cookie;

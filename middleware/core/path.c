@@ -51,7 +51,6 @@ bool a3mi_path_answered(struct a3mi_path *path, const struct a3m_addr *from, uin
     if (path->nonce == 0 || nonce != path->nonce || !a3mi_addr_eq(&path->candidate, from)) {
         return false;
     }
-    path->addr = path->candidate;
     path->nonce = 0;
     return true;
 }

@@ -30,7 +30,7 @@ void a3mi_path_init(struct a3mi_path *path, const struct a3m_addr *addr);
 void a3mi_path_heard(struct a3mi_assoc *assoc, struct a3mi_path *path, const struct a3m_addr *from, uint64_t number,
                      uint64_t own, uint64_t other);
 
-/* A RESPONSE: true when it answers the CHALLENGE, and the record is at `candidate` from now on. */
+/* A RESPONSE: true when it answers the CHALLENGE; the caller then moves the records of that incarnation. */
 bool a3mi_path_answered(struct a3mi_path *path, const struct a3m_addr *from, uint64_t nonce);
 
 #endif

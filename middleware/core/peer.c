@@ -24,6 +24,7 @@ static struct a3mi_peer *peer_new(struct a3mi_assoc *assoc)
         return NULL;
     }
     *peer = (struct a3mi_peer){0};
+    a3mi_list_init(&peer->debtor);
     a3mi_list_init(&peer->links);
     a3mi_list_init(&peer->senders);
     a3mi_list_init(&peer->receivers);
@@ -41,8 +42,17 @@ static void unindex(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
     }
 }
 
+static void leave_debtors(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
+{
+    if (a3mi_list_linked(&peer->debtor)) {
+        a3mi_list_remove(&peer->debtor);
+        assoc->debtors_count--;
+    }
+}
+
 void a3mi_peer_free(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
 {
+    leave_debtors(assoc, peer);
     unindex(assoc, peer);
     if (peer->id.len > 0) {
         a3mi_mapb_remove(&assoc->peers_by_id, &peer->by_id);
@@ -52,10 +62,36 @@ void a3mi_peer_free(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
     assoc->stats.peers--;
 }
 
+static bool is_owed(const struct a3mi_peer *peer)
+{
+    for (unsigned i = 0; i < peer->lives_count; i++) {
+        if (peer->lives[i].owed) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* It is not in use, but an incarnation of it must still learn something, should it come back. */
+static void keep_debtor(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
+{
+    if (a3mi_list_linked(&peer->debtor)) {
+        return;
+    }
+    a3mi_list_push_back(&assoc->debtors, &peer->debtor);
+    if (++assoc->debtors_count > A3MI_DEBTORS_MAX) {
+        a3mi_peer_free(assoc, a3mi_container_of(a3mi_list_first(&assoc->debtors), struct a3mi_peer, debtor));
+    }
+}
+
 void a3mi_peer_drop_unused(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
 {
-    if (peer->refs == 0 && !peer->is_self && a3mi_list_empty(&peer->senders) &&
-        a3mi_list_empty(&peer->receivers)) {
+    if (peer->refs > 0 || peer->is_self || !a3mi_list_empty(&peer->senders) ||
+        !a3mi_list_empty(&peer->receivers)) {
+        leave_debtors(assoc, peer);
+    } else if (is_owed(peer)) {
+        keep_debtor(assoc, peer);
+    } else {
         a3mi_peer_free(assoc, peer);
     }
 }
@@ -209,7 +245,7 @@ void a3mi_peer_move(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t i
     {
         struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
 
-        if (sender->incarnation == incarnation) {
+        if (sender->incarnation == incarnation && !a3mi_addr_eq(&sender->path.addr, addr)) {
             a3mi_sender_move(assoc, sender, addr);
         }
     }
@@ -248,7 +284,7 @@ void a3mi_peer_set_addr(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const 
 
 /* ---- Merging ------------------------------------------------------------------ */
 
-void a3mi_peer_merge(struct a3mi_assoc *assoc, struct a3mi_peer *from, struct a3mi_peer *into)
+void a3mi_peer_merge(struct a3mi_assoc *assoc, struct a3mi_peer *from, struct a3mi_peer *into, uint64_t incarnation)
 {
     size_t it = 0;
     void *value;
@@ -264,7 +300,7 @@ void a3mi_peer_merge(struct a3mi_assoc *assoc, struct a3mi_peer *from, struct a3
     unindex(assoc, from);
     from->refs++;
     into->refs++;
-    a3mi_peer_at(assoc, into, &from->addr);
+    a3mi_peer_move(assoc, into, incarnation, &from->addr);
     assoc->hooks->peer_merged(assoc->arg, from, into);
     a3mi_peer_release(assoc, into);
     a3mi_peer_release(assoc, from);

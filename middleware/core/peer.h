@@ -24,6 +24,7 @@ struct a3mi_life {
     uint64_t first_seen; /* clock value given last when it was seen first */
     uint64_t ended_at;   /* likewise for its end; 0: not ended */
     uint32_t channels;   /* a3mi_tx attached */
+    bool owed;           /* it must learn that we ended what we had made with it, though it lives on */
     int64_t duplicate_until; /* it was alive after its end: turned away until then */
 };
 
@@ -36,6 +37,7 @@ struct a3mi_peer {
     struct a3m_addr addr; /* where new records are opened; kind NONE: not known */
     uint32_t refs;
     struct a3mi_list all;
+    struct a3mi_list debtor;    /* in assoc->debtors: kept only for what an incarnation is owed */
     struct a3mi_list links;     /* the caller's */
     struct a3mi_list senders;   /* a3mi_sender.on_peer, newest last */
     struct a3mi_list receivers; /* a3mi_receiver.on_peer, newest last */
@@ -57,8 +59,12 @@ void a3mi_peer_free(struct a3mi_assoc *assoc, struct a3mi_peer *peer);
 void a3mi_peer_at(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3m_addr *addr);
 /* Somebody else is at the peer's address: it is not found there any more. */
 void a3mi_peer_not_at(struct a3mi_assoc *assoc, struct a3mi_peer *peer);
-/* `from` turned out to be `into`: channels move, the hook is called. Records have been moved or ended. */
-void a3mi_peer_merge(struct a3mi_assoc *assoc, struct a3mi_peer *from, struct a3mi_peer *into);
+/*
+ * `from` turned out to be this incarnation of `into`, which is at its address
+ * then: channels move, the hook is called. Records of `from` have been moved or
+ * ended.
+ */
+void a3mi_peer_merge(struct a3mi_assoc *assoc, struct a3mi_peer *from, struct a3mi_peer *into, uint64_t incarnation);
 /* Records of one incarnation (its proven ones) move to an address, and the peer with them. */
 void a3mi_peer_move(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
                     const struct a3m_addr *addr);
@@ -77,9 +83,15 @@ bool a3mi_life_is_over(struct a3mi_peer *peer, uint64_t incarnation);
 uint64_t a3mi_life_current(const struct a3mi_peer *peer);
 /*
  * Ends everything that was made with an incarnation: records, then the hook
- * peer_ended. RESTARTED: it is over for good, and remembered as such.
+ * peer_ended. RESTARTED: it is over for good, and remembered as such. Otherwise
+ * it may live on, and must learn of it before anything more is accepted from
+ * it: our next OPEN says so.
  */
 void a3mi_life_end(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, enum a3mi_peer_end why);
+/* The same, as the incarnation itself asked for by the OPEN that made `spared`, which stays. */
+void a3mi_life_end_afresh(struct a3mi_assoc *assoc, struct a3mi_peer *peer, struct a3mi_receiver *spared);
+/* Whether it is owed the news that everything ended. */
+bool a3mi_life_is_owed(struct a3mi_peer *peer, uint64_t incarnation);
 /* `incarnation` was alive after clock value `since`: others, seen before that, are over. */
 void a3mi_life_proven(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, uint64_t since);
 

@@ -119,10 +119,14 @@ bool a3mi_receiver_prove(struct a3mi_assoc *assoc, struct a3mi_receiver *receive
     receiver->limit = assoc->config.window;
     free_earlier(assoc, receiver);
     a3mi_life_proven(assoc, peer, receiver->incarnation, receiver->clock);
+    if (receiver->afresh) {
+        a3mi_life_end_afresh(assoc, peer, receiver);
+    }
+    receiver->blocked = a3mi_life_is_owed(peer, receiver->incarnation);
     uint64_t current = a3mi_life_current(peer);
 
     if (current == 0 || current == receiver->incarnation) {
-        a3mi_peer_at(assoc, peer, &receiver->path.addr);
+        a3mi_peer_move(assoc, peer, receiver->incarnation, &receiver->path.addr);
     }
     return true;
 }

@@ -48,6 +48,8 @@ struct a3mi_receiver {
     uint64_t s, order;    /* the peer's */
     uint64_t r, clock;    /* ours: on the wire, and the clock value behind it */
     bool proven;
+    bool afresh;  /* its OPEN said so */
+    bool blocked; /* its sender must learn first that we ended everything: nothing is accepted */
     uint8_t ack_state; /* enum a3mi_ack_state */
     uint16_t filled, unfilled; /* units since the last acknowledgement */
     uint16_t rotation;         /* which ranges are told first, when there are too many */

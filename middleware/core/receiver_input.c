@@ -65,7 +65,7 @@ static void open_from_own_id(struct a3mi_assoc *assoc, const struct a3m_addr *fr
 
     peer->refs++;
     a3mi_sender_free(assoc, sender);
-    a3mi_peer_merge(assoc, peer, into);
+    a3mi_peer_merge(assoc, peer, into, assoc->config.incarnation);
     a3mi_peer_release(assoc, peer);
 }
 
@@ -148,6 +148,7 @@ static void open_new(struct a3mi_assoc *assoc, const struct a3m_addr *from, cons
         a3mi_receiver_new(assoc, peer, open->source_incarnation, open->s, open->order, from);
 
     if (receiver != NULL) {
+        receiver->afresh = open->afresh;
         a3mi_receiver_accept(assoc, receiver, from, open->time, asked);
     }
     a3mi_peer_release(assoc, peer);
@@ -287,6 +288,27 @@ static void count_unit(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver,
     }
 }
 
+/*
+ * We ended what we had made with this incarnation, and it does not know: what it
+ * sends is for channels that are gone. It is not accepted until our OPEN, which
+ * says so, was acted upon.
+ */
+static bool is_blocked(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver)
+{
+    if (!receiver->blocked) {
+        return false;
+    }
+    receiver->blocked = a3mi_life_is_owed(receiver->peer, receiver->incarnation);
+    if (receiver->blocked) {
+        struct a3mi_sender *sender = a3mi_sender_obtain(assoc, receiver->peer, receiver->incarnation);
+
+        if (sender != NULL) {
+            a3mi_sender_refresh(assoc, sender);
+        }
+    }
+    return receiver->blocked;
+}
+
 static void accept_unit(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver, const struct a3mi_data *data)
 {
     bool in_order = data->seq == receiver->have.next && receiver->have.count == 0;
@@ -338,7 +360,9 @@ void a3mi_receiver_data(struct a3mi_assoc *assoc, const struct a3m_addr *from, c
     if ((data.flags & A3MI_DATA_HAS_ACK) != 0) {
         a3mi_sender_ack(assoc, from, packet->number, &data.ack);
     }
-    accept_unit(assoc, receiver, &data);
+    if (!is_blocked(assoc, receiver)) {
+        accept_unit(assoc, receiver, &data);
+    }
 }
 
 /* ---- PING, CLOSE, ALIVE --------------------------------------------------------- */

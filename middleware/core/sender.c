@@ -97,6 +97,7 @@ static struct a3mi_sender *sender_new(struct a3mi_assoc *assoc, struct a3mi_peer
     a3mi_ready_init(&sender->ready);
     a3mi_tx_init(&sender->control, 0);
     a3mi_path_init(&sender->path, &peer->addr);
+    sender->afresh = a3mi_life_is_owed(peer, incarnation);
     start(assoc, sender);
     a3mi_list_push_back(&peer->senders, &sender->on_peer);
     assoc->stats.senders++;
@@ -137,8 +138,7 @@ struct a3mi_sender *a3mi_sender_obtain(struct a3mi_assoc *assoc, struct a3mi_pee
     (void)a3mi_life_note(peer, incarnation, assoc->ck);
     sender = a3mi_sender_find(peer, 0, false);
     if (sender != NULL) {
-        /* From now on its OPEN names it; what an earlier one brings from another is turned down. */
-        sender->incarnation = incarnation;
+        a3mi_sender_bind(assoc, sender, incarnation);
         return sender;
     }
     return sender_new(assoc, peer, incarnation);
@@ -148,9 +148,7 @@ struct a3mi_sender *a3mi_sender_obtain(struct a3mi_assoc *assoc, struct a3mi_pee
 
 static bool has_more(const struct a3mi_sender *sender)
 {
-    return !a3mi_list_empty(&sender->lost) ||
-           (!a3mi_ready_empty(&sender->ready) && sender->next < sender->limit &&
-            sender->next - sender->acked < A3MI_RING);
+    return !a3mi_list_empty(&sender->lost) || a3mi_sender_may_number(sender);
 }
 
 bool a3mi_sender_may_send(struct a3mi_assoc *assoc, struct a3mi_sender *sender, int64_t *paced)
@@ -192,7 +190,7 @@ static int64_t pto_at(const struct a3mi_sender *sender)
 /* Messages wait, nothing is in flight, and the limit is reached. */
 static bool is_stalled(const struct a3mi_sender *sender)
 {
-    return sender->acked == sender->next && !a3mi_ready_empty(&sender->ready) && sender->next >= sender->limit;
+    return sender->acked == sender->next && a3mi_sender_has_new(sender) && sender->next >= sender->limit;
 }
 
 /* When it has something to do besides what it can send now. */
@@ -343,6 +341,18 @@ void a3mi_sender_reopen(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     }
     sender->open_due = a3mi_sender_unfinished(sender);
     a3mi_sender_refresh(assoc, sender);
+}
+
+void a3mi_sender_bind(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t incarnation)
+{
+    bool owed = a3mi_life_is_owed(sender->peer, incarnation);
+
+    /* From now on its OPEN names it; what an earlier one brings from another incarnation is turned down. */
+    sender->incarnation = incarnation;
+    if (owed && !sender->afresh) {
+        sender->afresh = true;
+        a3mi_sender_reopen(assoc, sender);
+    }
 }
 
 static void free_units(struct a3mi_assoc *assoc, struct a3mi_sender *sender)

@@ -38,6 +38,7 @@ struct a3mi_sender {
     bool counted;        /* in assoc->unfinished */
     bool accepted_any;   /* something was acknowledged */
     bool ping_due, open_due;
+    bool afresh;         /* its OPEN says so; until a first unit is acknowledged */
     bool window_limited; /* more would have been sent */
     uint64_t s, order;   /* ours: on the wire, and the clock value behind it */
     uint64_t r;          /* the peer's; OPEN only */
@@ -68,9 +69,21 @@ struct a3mi_sender {
     uint8_t cookie[A3MI_COOKIE_SIZE];
 };
 
+/* Whether messages wait, or a first unit must go because its OPEN has news. */
+static inline bool a3mi_sender_has_new(const struct a3mi_sender *s)
+{
+    return !a3mi_ready_empty(&s->ready) || (s->afresh && s->next == 0);
+}
+
 static inline bool a3mi_sender_unfinished(const struct a3mi_sender *s)
 {
-    return s->acked != s->next || !a3mi_ready_empty(&s->ready);
+    return s->acked != s->next || a3mi_sender_has_new(s);
+}
+
+/* Whether a new unit may be numbered. */
+static inline bool a3mi_sender_may_number(const struct a3mi_sender *s)
+{
+    return a3mi_sender_has_new(s) && s->next < s->limit && s->next - s->acked < A3MI_RING;
 }
 
 /* ---- Life (sender.c) ------------------------------------------------------------ */
@@ -89,6 +102,8 @@ void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struc
 void a3mi_sender_refresh(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 /* Whether it has a packet to send now. *paced: when, if it only waits for the pacer; INT64_MAX. */
 bool a3mi_sender_may_send(struct a3mi_assoc *assoc, struct a3mi_sender *sender, int64_t *paced);
+/* It is bound to an incarnation from now on. */
+void a3mi_sender_bind(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t incarnation);
 /* Starts again under a new s: nothing of it was accepted. */
 void a3mi_sender_reopen(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 /* Frees it; what it held of channels is forgotten. Says nothing to anybody. */

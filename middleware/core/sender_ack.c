@@ -115,9 +115,15 @@ int64_t a3mi_sender_detect(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     return INT64_MAX;
 }
 
-/* Something arrived for the first time: time-outs begin anew. */
+/* Something arrived for the first time: time-outs begin anew, and the peer has acted on what OPEN said. */
 static void progressed(struct a3mi_sender *sender)
 {
+    struct a3mi_life *life = sender->afresh ? a3mi_life_find(sender->peer, sender->incarnation) : NULL;
+
+    if (life != NULL) {
+        life->owed = false;
+    }
+    sender->afresh = false;
     sender->accepted_any = true;
     if (sender->recovery.backoffs >= COLLAPSE_AFTER) {
         sender->cc.ops->collapsed(&sender->cc);

@@ -54,7 +54,7 @@ static bool join_peer(struct a3mi_assoc *assoc, struct a3mi_sender *sender, stru
         a3mi_parting_close(assoc, &sender->path.addr, sender->s, accept->r);
         sender->ended = true;
     }
-    a3mi_peer_merge(assoc, from, into);
+    a3mi_peer_merge(assoc, from, into, accept->incarnation);
     if (spare) {
         a3mi_sender_free(assoc, sender);
     }
@@ -77,7 +77,7 @@ static bool name_peer(struct a3mi_assoc *assoc, struct a3mi_sender *sender, cons
     return a3mi_peer_name(assoc, sender->peer, &accept->author) == 0;
 }
 
-static void bind(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3m_addr *from,
+static void begin(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3m_addr *from,
                  const struct a3mi_packet *packet, const struct a3mi_accept *accept)
 {
     int64_t rtt = (int64_t)(uint32_t)(a3mi_assoc_time(assoc) - accept->time) * 1000;
@@ -94,9 +94,11 @@ static void bind(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const str
         a3mi_rtt_sample(&sender->peer->rtt, rtt > 0 ? rtt : 1000, 0);
     }
     if (a3mi_addr_eq(from, &sender->path.addr)) {
-        a3mi_peer_at(assoc, sender->peer, from);
+        a3mi_peer_move(assoc, sender->peer, accept->incarnation, from);
     }
     a3mi_path_heard(assoc, &sender->path, from, packet->number, sender->s, sender->r);
+    /* Its author was alive after s was drawn: as good a proof as the first DATA under an r. */
+    a3mi_life_proven(assoc, sender->peer, accept->incarnation, sender->order);
 }
 
 /* Whether the accepting incarnation may be the one: otherwise nothing was sent yet, and it is tried again. */
@@ -136,7 +138,12 @@ static void accept_opening(struct a3mi_assoc *assoc, struct a3mi_sender *sender,
     if (!name_peer(assoc, sender, accept)) {
         return;
     }
-    bind(assoc, sender, from, packet, accept);
+    if (!sender->afresh && a3mi_life_is_owed(sender->peer, accept->incarnation)) {
+        answer_close(assoc, from, packet->addressee, accept->r, asked);
+        a3mi_sender_bind(assoc, sender, accept->incarnation);
+        return;
+    }
+    begin(assoc, sender, from, packet, accept);
     a3mi_sender_refresh(assoc, sender);
 }
 

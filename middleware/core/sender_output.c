@@ -33,6 +33,7 @@ static struct a3mi_answer *build_open(struct a3mi_assoc *assoc, struct a3mi_send
         .source_incarnation = assoc->config.incarnation,
         .destination_incarnation = sender->incarnation,
         .time = a3mi_assoc_time(assoc),
+        .afresh = sender->afresh,
         .source = assoc->config.id,
         .destination = peer->id,
         .has_cookie = sender->has_cookie,
@@ -120,7 +121,7 @@ static struct a3mi_unit *build_unit(struct a3mi_assoc *assoc, struct a3mi_sender
     *slot(sender, sender->next++) = unit;
     bool full = a3mi_channel_pack(assoc, &sender->ready, unit, room);
 
-    if (unit->frames == 0) {
+    if (unit->frames == 0 && !(sender->afresh && unit->seq == 0)) {
         sender->next--;
         a3mi_slab_put(&assoc->unit_slab, unit);
         return NULL;
@@ -208,8 +209,7 @@ static bool build_data(struct a3mi_assoc *assoc, struct a3mi_sender *sender, str
     if (unit != NULL) {
         unit->resent = true;
         assoc->stats.retransmitted++;
-    } else if (!a3mi_ready_empty(&sender->ready) && sender->next < sender->limit &&
-               sender->next - sender->acked < A3MI_RING) {
+    } else if (a3mi_sender_may_number(sender)) {
         unit = build_unit(assoc, sender);
     }
     if (unit == NULL) {

@@ -12,11 +12,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <unistd.h>
 
 #include "base/error.h"
 
 #include "runtime/clock.h"
+#include "runtime/eventfd.h"
 #include "runtime/reader_parts.h"
 
 /* A lease in use looks at the network this often at least. */
@@ -106,9 +106,7 @@ static int sleep_on_network(struct a3mi_reader *reader, struct wait *wait)
     a3mi_parker_get_up(wait->parker);
 
     if (fds[1].revents != 0) {
-        uint64_t times;
-        ssize_t n = read(reader->leader_fd, &times, sizeof times);
-        (void)n;
+        a3mi_eventfd_drain(reader->leader_fd);
     }
     int64_t now = a3mi_clock_now();
     learn_from_sleep(&reader->patience, &reader->config, now - begin, now - wait->quiet_since);

@@ -21,11 +21,10 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <unistd.h>
 
 #include "base/error.h"
 
-#include "runtime/clock.h"
+#include "runtime/eventfd.h"
 #include "runtime/futex.h"
 
 /* `pending`: this much for being in a list of wakes, and twice as much for a wake under way. */
@@ -113,13 +112,10 @@ enum a3mi_parker_state a3mi_parker_nudge(struct a3mi_parker *parker)
 
 void a3mi_parker_rouse(struct a3mi_parker *parker, enum a3mi_parker_state slept, int network_fd)
 {
-    static const uint64_t one = 1;
-
     if (slept == A3MI_PARKER_FUTEX) {
         a3mi_futex_wake(&parker->state);
     } else if (slept == A3MI_PARKER_NETWORK) {
-        ssize_t n = write(network_fd, &one, sizeof one);
-        (void)n; /* EAGAIN: it is readable, and that is the point */
+        a3mi_eventfd_write(network_fd);
     }
 }
 

@@ -15,12 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/error.h"
 
 #include "runtime/clock.h"
+#include "runtime/eventfd.h"
 #include "runtime/reader_parts.h"
 
 /* Turns of the thread in a row before it lets the loop turn round. */
@@ -30,10 +30,7 @@
 
 static void drain_signal(struct a3mi_reader *reader)
 {
-    uint64_t times;
-    ssize_t n = read(reader->signal_fd, &times, sizeof times);
-
-    (void)n;
+    a3mi_eventfd_drain(reader->signal_fd);
     /* Before the turn, so that who signals from here on gets another one. */
     (void)atomic_exchange(&reader->signalled, 0);
 }
@@ -230,12 +227,6 @@ static int code_of(int err)
     }
 }
 
-static int open_eventfd(int *fd)
-{
-    *fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    return *fd >= 0 ? 0 : a3mi_fail(code_of(errno), "eventfd: %s", strerror(errno));
-}
-
 static int watch(const struct a3mi_reader *reader, int fd, enum a3mi_reader_source source)
 {
     struct epoll_event ev = {.events = EPOLLIN, .data.u64 = source};
@@ -253,9 +244,9 @@ static int open_set(struct a3mi_reader *reader)
     if (reader->epfd < 0) {
         return a3mi_fail(code_of(errno), "epoll_create1: %s", strerror(errno));
     }
-    int rc = open_eventfd(&reader->signal_fd);
+    int rc = a3mi_eventfd_open(&reader->signal_fd);
     if (rc == 0) {
-        rc = open_eventfd(&reader->leader_fd);
+        rc = a3mi_eventfd_open(&reader->leader_fd);
     }
     if (rc == 0) {
         rc = a3mi_alarm_open(&reader->deadline);

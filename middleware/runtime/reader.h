@@ -55,6 +55,11 @@ struct a3mi_reader_ops {
     void (*turn)(void *arg, struct a3mi_turn *turn);
     /* Runs after the engine lock is let go, with turn.after, when that is not NULL. */
     void (*after)(void *arg, void *what);
+    /*
+     * `turn` reaches no cancellation point (pthreads(7)), or switches
+     * cancellation off around them. Otherwise the reader does, at 24 ns a turn.
+     */
+    bool cancel_safe;
 };
 
 struct a3mi_reader_config {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Running engine turns: whoever has the lock runs them, and whoever lets it go
- * looks after what arrived meanwhile. Cancellation is off around all of it.
+ * looks after what arrived meanwhile.
  *
  * The order after a turn: set the alarm [engine], let go of the lock, fence,
  * wake threads, look at the outbox and go on if there is something and the lock
@@ -9,9 +9,9 @@
  * and these may take their time.
  */
 #include <pthread.h>
-#include <unistd.h>
 
 #include "runtime/clock.h"
+#include "runtime/eventfd.h"
 #include "runtime/reader_parts.h"
 
 void a3mi_reader_push(struct a3mi_reader *reader, struct a3mi_outbox_node *node)
@@ -26,11 +26,8 @@ struct a3mi_outbox_node *a3mi_reader_pop(struct a3mi_reader *reader)
 
 void a3mi_reader_signal(struct a3mi_reader *reader)
 {
-    static const uint64_t one = 1;
-
     if (atomic_exchange(&reader->signalled, 1) == 0) {
-        ssize_t n = write(reader->signal_fd, &one, sizeof one);
-        (void)n; /* EAGAIN: it is readable, and that is the point */
+        a3mi_eventfd_write(reader->signal_fd);
     }
 }
 
@@ -109,6 +106,18 @@ static void one_turn(struct a3mi_reader *reader, const struct rounds *rounds, st
     reader->ops.turn(reader->arg, turn);
 }
 
+/* Handlers may call what they like, cancellation points included. */
+static void run_after(struct a3mi_reader *reader, void *const *after, unsigned n)
+{
+    int cancel;
+
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    for (unsigned i = 0; i < n; i++) {
+        reader->ops.after(reader->arg, after[i]);
+    }
+    (void)pthread_setcancelstate(cancel, NULL);
+}
+
 /* [engine; let go here] */
 static void run(struct a3mi_reader *reader, struct rounds *rounds, struct a3mi_outcome *outcome)
 {
@@ -150,20 +159,31 @@ static void run(struct a3mi_reader *reader, struct rounds *rounds, struct a3mi_o
         rounds->flags &= ~(unsigned)A3MI_TURN_RECEIVE;
         rounds->fn = NULL;
     }
-    for (unsigned i = 0; i < afters; i++) {
-        reader->ops.after(reader->arg, after[i]);
+    if (afters != 0) {
+        run_after(reader, after, afters);
     }
+}
+
+/* [engine; let go here] With cancellation off, unless the engine has no cancellation points. */
+static void run_uncancelled(struct a3mi_reader *reader, struct rounds *rounds, struct a3mi_outcome *outcome)
+{
+    int cancel;
+
+    if (reader->ops.cancel_safe) {
+        run(reader, rounds, outcome);
+        return;
+    }
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    run(reader, rounds, outcome);
+    (void)pthread_setcancelstate(cancel, NULL);
 }
 
 void a3mi_reader_run(struct a3mi_reader *reader, unsigned flags, enum a3mi_runner runner,
                      struct a3mi_outcome *outcome)
 {
     struct rounds rounds = {.flags = flags, .runner = runner};
-    int cancel;
 
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    run(reader, &rounds, outcome);
-    (void)pthread_setcancelstate(cancel, NULL);
+    run_uncancelled(reader, &rounds, outcome);
 }
 
 void a3mi_reader_turn(struct a3mi_reader *reader, unsigned flags, enum a3mi_runner runner,
@@ -191,13 +211,10 @@ void a3mi_reader_enter(struct a3mi_reader *reader, void (*fn)(void *arg, struct 
 {
     struct rounds rounds = {.runner = A3MI_RUNNER_PASSING, .fn = fn, .fn_arg = arg};
     struct a3mi_outcome outcome;
-    int cancel;
 
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     a3mi_turnlock_take(&reader->lock);
-    run(reader, &rounds, &outcome);
+    run_uncancelled(reader, &rounds, &outcome);
     if (outcome.more) {
         a3mi_reader_signal(reader);
     }
-    (void)pthread_setcancelstate(cancel, NULL);
 }

@@ -162,9 +162,10 @@ static double touch_only(struct a3mi_reader *reader)
     return (double)(a3mi_clock_now() - begin) / PUSHES;
 }
 
-static void bench_kick(void)
+static void bench_kick(bool cancel_safe)
 {
-    static const struct a3mi_reader_ops ops = {.turn = counting_turn, .after = counting_after};
+    const struct a3mi_reader_ops ops = {
+        .turn = counting_turn, .after = counting_after, .cancel_safe = cancel_safe};
     struct a3mi_reader_config config = fake_config();
     struct counting c = {.popped = 0};
     int ends[2];
@@ -337,7 +338,8 @@ int main(int argc, char **argv)
 
     asleep.spin_ns = 0;
     (void)sched_getaffinity(0, sizeof all, &all);
-    bench_kick();
+    bench_kick(false);
+    bench_kick(true);
     bench_trips("round trip, one processor, bare UDP", 0, 0, true, config, count);
     bench_trips("round trip, one processor, readers", 0, 0, false, config, count);
     bench_trips("round trip, one processor, never spinning", 0, 0, false, asleep, count);

@@ -269,6 +269,7 @@ static void on_peer_ended(void *arg, struct a3mi_peer *peer, uint64_t incarnatio
 {
     struct world_node *node = arg;
 
+    (void)why;
     node->ended++;
     for (uint32_t to = 0; to < WORLD_NODES; to++) {
         for (uint32_t slot = 0; slot < WORLD_SLOTS; slot++) {
@@ -276,8 +277,7 @@ static void on_peer_ended(void *arg, struct a3mi_peer *peer, uint64_t incarnatio
 
             if (link->peer == peer && (link->state == WORLD_ASKING ||
                                        (link->state == WORLD_UP && link->tx.incarnation == incarnation))) {
-                /* Silence ends it at this end only: the other end may send until it learns of it. */
-                take_down(link, why == A3MI_PEER_SILENT);
+                take_down(link, false);
             }
         }
     }

@@ -15,6 +15,8 @@
 #include "core_links.h"
 
 #define BATCH 64
+/* How often something is sent on every link while they settle. */
+#define POKE (20 * WORLD_S)
 
 _Noreturn void world_fail(const struct world *w, const char *what)
 {
@@ -308,8 +310,13 @@ void world_poke(struct world *w)
 void world_settle(struct world *w, int64_t limit)
 {
     int64_t until = w->now + limit;
+    int64_t poke_at = w->now + POKE;
 
     while (!world_settled(w)) {
+        if (w->now >= poke_at) {
+            world_poke(w);
+            poke_at = w->now + POKE;
+        }
         int64_t at = min64(next_event(w), w->now + WORLD_S);
 
         if (at > until) {

@@ -3,7 +3,7 @@
  * A process of its own for the other end of a link: it can be killed, and it
  * shares no processor time, lock or socket with the test. Forked before the
  * test makes its first node, without exec. Both sides talk in lines over a pair
- * of sockets; reads have a deadline.
+ * of sockets, and wait for one another as long as the other lives.
  */
 #ifndef A3M_TEST_FAR_H
 #define A3M_TEST_FAR_H
