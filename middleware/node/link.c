@@ -119,7 +119,9 @@ static void change(struct a3mi_link *link, enum a3mi_link_state state, bool ende
     struct a3mi_socket *socket = link->socket;
     bool was_up = is_up(link);
     bool was_coming = link->counted && is_coming(link);
-    link->state = state;
+    if (link->state != state) {
+        link->state = state; /* not written without the engine lock, where only `ended` changes */
+    }
     link->ended = ended;
     link->counted = true;
     socket->links_up += (size_t)is_up(link) - (size_t)was_up;

@@ -45,9 +45,9 @@ void a3mi_hold_begin(struct a3mi_node *node)
 
 void a3mi_hold_end(struct a3mi_node *node)
 {
-    (void)node;
     hold_flush();
     held_node = NULL;
+    a3mi_reader_touch(node->reader);
 }
 
 void a3mi_node_carry(struct a3mi_node *node)
@@ -57,6 +57,7 @@ void a3mi_node_carry(struct a3mi_node *node)
         return;
     }
     a3mi_reader_kick(node->reader);
+    a3mi_reader_touch(node->reader); /* who only sends takes its acknowledgements itself */
 }
 
 int a3mi_socket_wait(struct a3mi_socket *socket, struct a3mi_waitq *queue, a3m_time deadline, bool *woken)

@@ -45,35 +45,6 @@ static int64_t earlier(int64_t a, int64_t b)
 
 /* ---- A leader ---------------------------------------------------------------- */
 
-/* Something came while the leader was awake and had nothing to do: spinning pays. */
-static void learn_from_spin(struct a3mi_patience *patience)
-{
-    *patience = (struct a3mi_patience){.left = A3MI_READER_PATIENCE, .needed = 1};
-}
-
-/* Slept `slept` ns, at the end of `quiet` ns without anything. */
-static void learn_from_sleep(struct a3mi_patience *patience, const struct a3mi_reader_config *config,
-                             int64_t slept, int64_t quiet)
-{
-    patience->slept_long = slept > config->lease_ns;
-    if (patience->left > 0) {
-        patience->left--;
-        if (patience->left == 0 && patience->needed < A3MI_READER_DOUBT) {
-            patience->needed *= 2;
-        }
-        return;
-    }
-    if (patience->slept_long) {
-        patience->needed = 1; /* a new burst may be another kind of traffic */
-    }
-    /* Less the time that it takes to wake up: it would have come while spinning. */
-    patience->short_sleeps = quiet < 2 * config->spin_ns ? patience->short_sleeps + 1 : 0;
-    if (patience->short_sleeps >= patience->needed) {
-        patience->left = A3MI_READER_PATIENCE;
-        patience->short_sleeps = 0;
-    }
-}
-
 /* Sleeps until the network, the parker, a deadline or a signal. 0, or A3M_EINTR. */
 static int sleep_on_network(struct a3mi_reader *reader, struct wait *wait)
 {
@@ -109,7 +80,7 @@ static int sleep_on_network(struct a3mi_reader *reader, struct wait *wait)
         a3mi_eventfd_drain(reader->leader_fd);
     }
     int64_t now = a3mi_clock_now();
-    learn_from_sleep(&reader->patience, &reader->config, now - begin, now - wait->quiet_since);
+    a3mi_patience_slept(&reader->patience, now - begin, now - wait->quiet_since);
     wait->quiet_since = now;
     wait->yielded = false;
     return result;
@@ -150,7 +121,7 @@ static int lead_step(struct a3mi_reader *reader, struct wait *wait)
     try_turn(reader, wait);
     bool signalled = a3mi_parker_take(wait->parker);
     if ((signalled || wait->last.received) && wait->yielded) {
-        learn_from_spin(&reader->patience);
+        a3mi_patience_paid(&reader->patience);
         wait->yielded = false;
     }
     if (signalled) {
@@ -159,12 +130,17 @@ static int lead_step(struct a3mi_reader *reader, struct wait *wait)
     if (wait->last.now >= wait->deadline) {
         return A3M_ETIMEDOUT;
     }
-    if (wait->last.received || wait->last.more || wait->quiet_since == 0) {
+    if (wait->last.received || wait->last.more) {
         wait->quiet_since = wait->last.now;
         return GO_ON;
     }
-    int64_t spin = reader->patience.left > 0 ? reader->config.spin_ns : 0;
-    if (wait->last.now - wait->quiet_since < spin) {
+    if (wait->quiet_since == 0) {
+        wait->quiet_since = wait->last.now;
+        if (!wait->yielded) {
+            a3mi_patience_in_vain(&reader->patience);
+        }
+    }
+    if (wait->last.now - wait->quiet_since < a3mi_patience_spin(&reader->patience)) {
         wait->yielded = true;
         (void)sched_yield();
         return GO_ON;
@@ -191,6 +167,10 @@ static int lead(struct a3mi_reader *reader, struct wait *wait)
 
     wait->parker->network_fd = reader->leader_fd;
     wait->quiet_since = 0;
+    wait->yielded = a3mi_patience_yields(&reader->patience);
+    if (wait->yielded) {
+        (void)sched_yield();
+    }
     wait->last = (struct a3mi_outcome){.deadline = INT64_MAX};
     do {
         result = lead_step(reader, wait);

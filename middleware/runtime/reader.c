@@ -79,24 +79,55 @@ static bool stopping(const struct a3mi_reader *reader)
     return atomic_load_explicit(&reader->stop, memory_order_acquire) != 0;
 }
 
-/* Turns while there is something to do, and a last one that flushes. */
+/* Whether the thread keeps the role for good, so that it is the one to spin. */
+static bool spins(const struct a3mi_reader *reader)
+{
+    return !reader->config.lend && reader->config.spin_ns > 0;
+}
+
+/* Turns while there is something to do, and for as long as it is worth to spin. */
+static void turns(struct a3mi_reader *reader, unsigned flags)
+{
+    struct a3mi_outcome outcome;
+    int64_t quiet_since = 0;
+    bool yielded = false;
+
+    for (int busy = 0; busy < TURNS_IN_A_ROW && !stopping(reader);) {
+        a3mi_reader_turn(reader, flags, A3MI_RUNNER_PASSING, &outcome);
+        if (outcome.received && yielded) {
+            a3mi_patience_paid(&reader->patience);
+        }
+        if (outcome.received || outcome.more || quiet_since == 0) {
+            quiet_since = outcome.now;
+            yielded = false;
+            busy++;
+        }
+        if (outcome.received || outcome.more) {
+            if (a3mi_role_now(&reader->role) != A3MI_ROLE_READER) {
+                flags &= ~(unsigned)A3MI_TURN_RECEIVE;
+            }
+            continue;
+        }
+        if (!spins(reader) || outcome.now - quiet_since >= a3mi_patience_spin(&reader->patience)) {
+            return;
+        }
+        flags |= A3MI_TURN_RECEIVE;
+        yielded = true;
+        (void)sched_yield();
+    }
+}
+
+/* All that there is to do, and a last turn that flushes. */
 static void work(struct a3mi_reader *reader, unsigned flags)
 {
     struct a3mi_outcome outcome;
 
-    for (int i = 0; i < TURNS_IN_A_ROW; i++) {
-        a3mi_reader_turn(reader, flags, A3MI_RUNNER_PASSING, &outcome);
-        if ((!outcome.received && !outcome.more) || stopping(reader)) {
-            break;
-        }
-        if (a3mi_role_now(&reader->role) != A3MI_ROLE_READER) {
-            flags &= ~(unsigned)A3MI_TURN_RECEIVE;
-        }
-    }
+    turns(reader, flags);
     a3mi_reader_turn(reader, flags | A3MI_TURN_FLUSH, A3MI_RUNNER_PASSING, &outcome);
     if (outcome.more) {
         a3mi_reader_signal(reader);
     }
+    reader->asleep_since = outcome.now;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -106,6 +137,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     a3mi_reader_count(&reader->counters.wakeups);
+    if (spins(reader)) {
+        int64_t slept = a3mi_clock_now() - reader->asleep_since;
+        a3mi_patience_slept(&reader->patience, slept, slept);
+    }
     work(reader, causes(reader));
     if (stopping(reader)) {
         uv_stop(&reader->loop);
@@ -345,7 +380,7 @@ static void init(struct a3mi_reader *reader, const struct a3mi_reader_config *co
     reader->deadline = (struct a3mi_alarm){.fd = -1, .at = INT64_MAX};
     reader->next_deadline = INT64_MAX;
     reader->next_event = INT64_MAX;
-    reader->patience = (struct a3mi_patience){.left = A3MI_READER_PATIENCE, .needed = 1};
+    a3mi_patience_init(&reader->patience, config->spin_ns, config->lease_ns);
 }
 
 int a3mi_reader_new(struct a3mi_reader **out, const struct a3mi_reader_config *config,

@@ -20,17 +20,13 @@
 
 #include "runtime/alarm.h"
 #include "runtime/outbox.h"
+#include "runtime/patience.h"
 #include "runtime/reader.h"
 #include "runtime/role.h"
 #include "runtime/turnlock.h"
 
 /* Turns that a thread runs in a row because there is more to do, before it hands on. */
 #define A3MI_READER_ROUNDS 4
-/* Waits in a row in which nothing came while it spun, until a leader does without spinning. */
-#define A3MI_READER_PATIENCE 3
-/* The most short sleeps in a row until it tries to spin again. */
-#define A3MI_READER_DOUBT 64
-
 enum a3mi_reader_phase { A3MI_READER_NEW, A3MI_READER_RUNNING, A3MI_READER_STOPPED };
 
 /* What the thread waits for, as data of its epoll set. */
@@ -46,22 +42,6 @@ struct a3mi_reader_counters {
     _Atomic uint64_t wakeups, rx_wakeups, timer_wakeups, lease_wakeups;           /* [thread] */
     _Atomic uint64_t leader_sleeps;                                               /* [holder] */
     _Atomic uint64_t waiter_sleeps, wakes;                                        /* [atomic] */
-};
-
-/*
- * How waits for the network went lately: whether it is worth to spin. [holder]
- *
- * A leader spins while `left` is not 0; a wait that ends in sleep all the same
- * takes one off, and something that comes while it spins fills it up. Once it
- * does not spin, sleeps short enough that it would have paid fill it up again:
- * one such sleep at first, and twice as many in a row each time that this turns
- * out to be wrong.
- */
-struct a3mi_patience {
-    int left;
-    int needed;      /* short sleeps in a row that fill it up */
-    int short_sleeps; /* in a row, until now */
-    bool slept_long; /* the last sleep was longer than a lease: another one like it is expected */
 };
 
 struct a3mi_reader {
@@ -93,6 +73,7 @@ struct a3mi_reader {
     _Atomic uint32_t phase;                 /* [atomic] enum a3mi_reader_phase */
     _Atomic uintptr_t thread_id;            /* [atomic] pthread_self() of the thread; 0: none */
     pthread_t thread;
+    int64_t asleep_since; /* [thread] ns; 0: its first sleep is to come */
     uv_loop_t loop; /* [thread] */
     uv_poll_t poll; /* [thread] */
 

@@ -177,6 +177,7 @@ static void bench_kick(bool cancel_safe)
     must(a3mi_reader_start(c.reader), "start");
     struct a3mi_reader_stats stats;
     do { /* from then on the thread sleeps, and a kick is carried before it returns */
+        (void)sched_yield();
         a3mi_reader_get_stats(c.reader, &stats);
     } while (stats.turns < 2);
     pin(0);
@@ -189,8 +190,8 @@ static void bench_kick(bool cancel_safe)
         touch[i] = touch_only(c.reader);
     }
     double all = median(kick, RUNS), turn = median(pop, RUNS), read = median(now, RUNS);
-    printf("push and kick, nobody else:  %6.1f ns; less pop %.1f and clock %.1f of the turn: %.1f ns\n", all,
-           turn, read, all - turn - read);
+    printf("push and kick, cancellation %s: %.1f ns; less pop %.1f and clock %.1f of the turn: %.1f ns\n",
+           cancel_safe ? "left alone" : "switched off", all, turn, read, all - turn - read);
     printf("a fence %.1f ns, cancellation off and on %.1f ns, touch %.1f ns\n", median(fence, RUNS),
            median(cancel, RUNS), median(touch, RUNS));
     a3mi_reader_stop(c.reader);
@@ -334,9 +335,11 @@ int main(int argc, char **argv)
     int count = argc > 1 ? atoi(argv[1]) : 50000;
     struct a3mi_reader_config config = fake_config();
     struct a3mi_reader_config asleep = fake_config();
+    struct a3mi_reader_config kept = fake_config();
     cpu_set_t all;
 
     asleep.spin_ns = 0;
+    kept.lend = false;
     (void)sched_getaffinity(0, sizeof all, &all);
     bench_kick(false);
     bench_kick(true);
@@ -346,6 +349,7 @@ int main(int argc, char **argv)
     if (CPU_COUNT(&all) > 1) {
         bench_trips("round trip, two processors, bare UDP", 0, 1, true, config, count);
         bench_trips("round trip, two processors, readers", 0, 1, false, config, count);
+        bench_trips("round trip, two processors, role not lent", 0, 1, false, kept, count / 10);
         bench_trips("round trip, two processors, never spinning", 0, 1, false, asleep, count / 10);
     }
     return 0;

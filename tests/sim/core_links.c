@@ -299,6 +299,9 @@ static void on_peer_merged(void *arg, struct a3mi_peer *from, struct a3mi_peer *
                 world_fail(node->world, "a link is up with a peer whose id is not known");
             }
             take_down(link, true);
+            if (!a3mi_name_eq(a3mi_peer_id(into), &node->world->nodes[link->to].id)) {
+                continue; /* somebody else is there */
+            }
             a3mi_peer_hold(into);
             link->peer = into;
             ask(link);

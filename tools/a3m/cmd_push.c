@@ -110,7 +110,8 @@ static enum cli_status push_lines(struct push *p)
     }
     cli_lines_fini(&lines);
     if (status == CLI_DONE && result != CLI_LINES_END) {
-        cli_error("interrupted after %" PRIu64 " message%s", p->sent, p->sent == 1 ? "" : "s");
+        cli_error("interrupted after %" PRIu64 " message%s; %zu read and not sent", p->sent,
+                  p->sent == 1 ? "" : "s", p->n);
         status = CLI_OTHER;
     }
     return status;
