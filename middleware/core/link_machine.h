@@ -53,8 +53,8 @@ enum {
     A3MI_DO_SEND_END = 1u << 6,
     A3MI_DO_SEND_ENDED = 1u << 7,
     A3MI_DO_FINISH = 1u << 8,     /* note the peer's count; look whether everything is there */
-    A3MI_DO_DETACH = 1u << 9,     /* the channels end; what was not finished is counted */
-    A3MI_DO_TELL_DOWN = 1u << 10, /* tell the socket type: the link is not up any more */
+    A3MI_DO_DETACH = 1u << 9,     /* the channels end; what was not finished is counted; the type is told */
+    A3MI_DO_TELL_DOWN = 1u << 10, /* nothing can be sent any more: senders are told */
     A3MI_DO_CLOSE = 1u << 11,     /* the link has ended: waiters are told, it leaves its socket */
     A3MI_DO_REPLACE =
         1u << 12, /* nothing yet: the peer lost this link; step PEER_LOST or _GONE, then this again */

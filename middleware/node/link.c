@@ -261,8 +261,21 @@ static void tell_up(struct a3mi_link *link)
     a3mi_waitq_wake(socket, &socket->senders, (size_t)link->limit_messages);
 }
 
-/* [socket] The link is not up any more: who waits for its credit, or for the last link, learns it. */
+/* [socket] Nothing can be sent any more: who waits for credit, or for any link, learns it. */
 static void tell_down(struct a3mi_link *link)
+{
+    struct a3mi_socket *socket = link->socket;
+    a3mi_waitq_wake(socket, &link->credit_waiters, SIZE_MAX);
+    if (socket->links_up == 0) {
+        a3mi_waitq_wake(socket, &socket->senders, SIZE_MAX);
+    }
+}
+
+/*
+ * [socket] Nothing will arrive any more: only now does the type learn that the link is down. A reply that
+ * was sent before the link was ended may come after its END.
+ */
+static void tell_type_down(struct a3mi_link *link)
 {
     struct a3mi_socket *socket = link->socket;
     if (!link->told_up) {
@@ -271,10 +284,6 @@ static void tell_down(struct a3mi_link *link)
     link->told_up = false;
     if (socket->type->link_down != NULL) {
         socket->type->link_down(socket, socket->state, (a3m_link){link->handle}, link->reason);
-    }
-    a3mi_waitq_wake(socket, &link->credit_waiters, SIZE_MAX);
-    if (socket->links_up == 0) {
-        a3mi_waitq_wake(socket, &socket->senders, SIZE_MAX);
     }
 }
 
@@ -302,6 +311,7 @@ static void detach(struct a3mi_link *link)
         link->rx_attached = false;
     }
     link->life++;
+    tell_type_down(link);
 }
 
 /* Frees messages of this turn that were not handed up: of a life that did not come to be. */

@@ -35,8 +35,11 @@ struct wait {
     struct a3mi_outcome last;
 };
 
-/* "Not over": neither signalled nor out of time. */
-#define GO_ON 1
+/* What a step leads to, besides 0 (signalled) and errors. */
+enum {
+    GO_ON = 1, /* the wait is not over */
+    LEAVE = 2, /* nor is this one, but there are handlers to run first, without the role */
+};
 
 static int64_t earlier(int64_t a, int64_t b)
 {
@@ -86,13 +89,16 @@ static int sleep_on_network(struct a3mi_reader *reader, struct wait *wait)
     return result;
 }
 
-/* The turn before a sleep, and the sleep. GO_ON or A3M_EINTR. */
+/* The turn before a sleep, and the sleep. GO_ON, LEAVE or A3M_EINTR. */
 static int flush_and_sleep(struct a3mi_reader *reader, struct wait *wait)
 {
     bool long_sleep = reader->patience.slept_long;
 
     a3mi_reader_turn(reader, A3MI_TURN_RECEIVE | A3MI_TURN_FLUSH,
                      long_sleep ? A3MI_RUNNER_SLEEPER : A3MI_RUNNER_LEADER, &wait->last);
+    if (wait->last.afters != 0) {
+        return LEAVE;
+    }
     if (wait->last.received || wait->last.more) {
         wait->quiet_since = wait->last.now;
         return GO_ON;
@@ -112,10 +118,12 @@ static void try_turn(struct a3mi_reader *reader, struct wait *wait)
         return;
     }
     wait->last.received = false;
+    wait->last.more = false;
+    wait->last.afters = 0;
     wait->last.now = a3mi_clock_now();
 }
 
-/* One step of a leader: GO_ON, 0 when signalled, or an error. */
+/* One step of a leader: GO_ON, LEAVE, 0 when signalled, or an error. */
 static int lead_step(struct a3mi_reader *reader, struct wait *wait)
 {
     try_turn(reader, wait);
@@ -126,6 +134,9 @@ static int lead_step(struct a3mi_reader *reader, struct wait *wait)
     }
     if (signalled) {
         return 0;
+    }
+    if (wait->last.afters != 0) {
+        return LEAVE;
     }
     if (wait->last.now >= wait->deadline) {
         return A3M_ETIMEDOUT;
@@ -148,19 +159,23 @@ static int lead_step(struct a3mi_reader *reader, struct wait *wait)
     return flush_and_sleep(reader, wait);
 }
 
-/* Gives the role up; what the last turn could not finish is finished first. */
+/* Gives the role up. What the last turn could not finish is finished first, what comes after it afterwards. */
 static void resign(struct a3mi_reader *reader, struct wait *wait)
 {
+    struct a3mi_outcome rest = {.now = wait->last.now};
+
     if (wait->last.more) {
-        a3mi_reader_turn(reader, 0, A3MI_RUNNER_PASSING, &wait->last);
-        if (wait->last.more) {
+        a3mi_reader_turn(reader, 0, A3MI_RUNNER_PASSING, &rest);
+        if (rest.more) {
             a3mi_reader_signal(reader);
         }
     }
-    a3mi_role_leave(&reader->role, wait->last.now);
+    a3mi_role_leave(&reader->role, rest.now);
+    a3mi_reader_after(reader, &wait->last);
+    a3mi_reader_after(reader, &rest);
 }
 
-/* With the role. */
+/* With the role, which is left at the end. LEAVE when the wait is to begin anew. */
 static int lead(struct a3mi_reader *reader, struct wait *wait)
 {
     int result;
@@ -227,7 +242,8 @@ static int stand_in_line(struct a3mi_reader *reader, struct wait *wait, bool *le
     return result;
 }
 
-static int wait_with_role(struct a3mi_reader *reader, struct wait *wait)
+/* Gets the role, or is signalled or out of time in line: GO_ON, 0, A3M_ETIMEDOUT, A3M_EINTR. */
+static int get_role(struct a3mi_reader *reader, struct wait *wait)
 {
     bool leading = a3mi_role_take(&reader->role, wait->parker);
 
@@ -240,7 +256,24 @@ static int wait_with_role(struct a3mi_reader *reader, struct wait *wait)
             leading = a3mi_role_take(&reader->role, wait->parker);
         }
     }
-    return lead(reader, wait);
+    return GO_ON;
+}
+
+static int wait_with_role(struct a3mi_reader *reader, struct wait *wait)
+{
+    for (;;) {
+        int result = get_role(reader, wait);
+        if (result == GO_ON) {
+            result = lead(reader, wait);
+        }
+        if (result != LEAVE) {
+            return result;
+        }
+        /* Handlers were run, by this thread, and took their time. */
+        if (a3mi_parker_take(wait->parker)) {
+            return 0;
+        }
+    }
 }
 
 static int wait_parked(struct a3mi_reader *reader, struct wait *wait)
@@ -301,6 +334,7 @@ static void look(struct a3mi_reader *reader, int64_t now)
         atomic_store_explicit(&reader->touch_left, 1, memory_order_relaxed);
     }
     a3mi_role_renew(&reader->role, now);
+    a3mi_reader_after(reader, &outcome);
 }
 
 static void touch(struct a3mi_reader *reader)

@@ -94,6 +94,7 @@ static void turns(struct a3mi_reader *reader, unsigned flags)
 
     for (int busy = 0; busy < TURNS_IN_A_ROW && !stopping(reader);) {
         a3mi_reader_turn(reader, flags, A3MI_RUNNER_PASSING, &outcome);
+        a3mi_reader_after(reader, &outcome);
         if (outcome.received && yielded) {
             a3mi_patience_paid(&reader->patience);
         }
@@ -127,6 +128,7 @@ static void work(struct a3mi_reader *reader, unsigned flags)
     if (outcome.more) {
         a3mi_reader_signal(reader);
     }
+    a3mi_reader_after(reader, &outcome);
     reader->asleep_since = outcome.now;
 }
 

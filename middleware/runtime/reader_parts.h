@@ -106,17 +106,25 @@ struct a3mi_outcome {
     int64_t now;      /* ns; of the last turn */
     int64_t deadline; /* of protocol timers */
     bool received;
-    bool more; /* more to do, which nobody else has to look after */
+    bool more;                        /* more to do, which nobody else has to look after */
+    void *after[A3MI_READER_ROUNDS];  /* for a3mi_reader_after */
+    unsigned afters;
 };
 
 /*
  * [engine; let go at the end] Runs a turn, and further ones without RECEIVE as
  * long as there is something in the outbox or the last one could not finish
- * (at most A3MI_READER_ROUNDS). Wakes threads, and calls `after` for each turn
- * at the end.
+ * (at most A3MI_READER_ROUNDS). Wakes threads. The caller goes on with
+ * a3mi_reader_after.
  */
 void a3mi_reader_run(struct a3mi_reader *reader, unsigned flags, enum a3mi_runner runner,
                      struct a3mi_outcome *outcome);
+
+/*
+ * What comes after the turns: handlers, which may take their time, and may do
+ * what an application does. No lock may be held, and not the reader role.
+ */
+void a3mi_reader_after(struct a3mi_reader *reader, struct a3mi_outcome *outcome);
 
 /* Takes the engine lock, waiting for it, and runs. */
 void a3mi_reader_turn(struct a3mi_reader *reader, unsigned flags, enum a3mi_runner runner,

@@ -153,8 +153,8 @@ bool a3mi_role_unqueue(struct a3mi_role *role, struct a3mi_parker *parker)
 static void extend_locked(struct a3mi_role *role, int64_t now)
 {
     bool steady = role->streak >= A3MI_ROLE_STREAK;
-    int64_t ahead = steady ? 10 * role->lease_ns : role->lease_ns + role->lease_ns / 2;
-    int64_t least = steady ? 6 * role->lease_ns : role->lease_ns / 2;
+    int64_t ahead = steady ? 8 * role->lease_ns : role->lease_ns + role->lease_ns / 2;
+    int64_t least = steady ? 5 * role->lease_ns : role->lease_ns / 2;
 
     role->streak += steady ? 0 : 1;
     atomic_store_explicit(&role->active, now, memory_order_relaxed);

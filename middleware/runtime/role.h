@@ -23,9 +23,9 @@
  * leave. Where the processor's next timer is further away than the alarm, setting
  * it costs 14 us on a virtual machine (the timer has to be programmed, which
  * leaves the guest), and 0.3 us otherwise. So after A3MI_ROLE_STREAK leases in a
- * row that were taken back in time it is set ten leases ahead, beyond the next
- * tick of any kernel: then the lease of a thread that does not come back ends
- * that much later.
+ * row that were taken back in time it is set eight leases ahead, beyond the next
+ * tick of most kernels (4 ms): then the lease of a thread that does not come back
+ * ends that much later.
  */
 #ifndef A3MI_ROLE_H
 #define A3MI_ROLE_H

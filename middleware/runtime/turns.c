@@ -5,7 +5,7 @@
  *
  * The order after a turn: set the alarm [engine], let go of the lock, fence,
  * wake threads, look at the outbox and go on if there is something and the lock
- * is still to be had; `after` of all turns comes last, as it may call handlers,
+ * is still to be had; what comes after the turns is last, as it may call handlers,
  * and these may take their time.
  */
 #include <pthread.h>
@@ -106,27 +106,14 @@ static void one_turn(struct a3mi_reader *reader, const struct rounds *rounds, st
     reader->ops.turn(reader->arg, turn);
 }
 
-/* Handlers may call what they like, cancellation points included. */
-static void run_after(struct a3mi_reader *reader, void *const *after, unsigned n)
-{
-    int cancel;
-
-    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    for (unsigned i = 0; i < n; i++) {
-        reader->ops.after(reader->arg, after[i]);
-    }
-    (void)pthread_setcancelstate(cancel, NULL);
-}
-
 /* [engine; let go here] */
 static void run(struct a3mi_reader *reader, struct rounds *rounds, struct a3mi_outcome *outcome)
 {
-    void *after[A3MI_READER_ROUNDS];
-    unsigned afters = 0;
     bool again;
 
     outcome->received = false;
     outcome->more = false;
+    outcome->afters = 0;
     for (unsigned round = 1;; round++) {
         struct a3mi_turn turn = {.flags = rounds->flags,
                                  .now = a3mi_clock_now(),
@@ -139,7 +126,7 @@ static void run(struct a3mi_reader *reader, struct rounds *rounds, struct a3mi_o
         outcome->deadline = turn.deadline;
         outcome->received |= turn.received;
         if (turn.after != NULL) {
-            after[afters++] = turn.after;
+            outcome->after[outcome->afters++] = turn.after;
         }
         if ((turn.flags & A3MI_TURN_RECEIVE) != 0) {
             outcome->more |= turn.more; /* the caller may have what it waits for, and decides */
@@ -158,9 +145,6 @@ static void run(struct a3mi_reader *reader, struct rounds *rounds, struct a3mi_o
         }
         rounds->flags &= ~(unsigned)A3MI_TURN_RECEIVE;
         rounds->fn = NULL;
-    }
-    if (afters != 0) {
-        run_after(reader, after, afters);
     }
 }
 
@@ -193,6 +177,30 @@ void a3mi_reader_turn(struct a3mi_reader *reader, unsigned flags, enum a3mi_runn
     a3mi_reader_run(reader, flags, runner, outcome);
 }
 
+void a3mi_reader_after(struct a3mi_reader *reader, struct a3mi_outcome *outcome)
+{
+    int cancel;
+
+    if (outcome->afters == 0) {
+        return;
+    }
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    for (unsigned i = 0; i < outcome->afters; i++) {
+        reader->ops.after(reader->arg, outcome->after[i]);
+    }
+    outcome->afters = 0;
+    (void)pthread_setcancelstate(cancel, NULL);
+}
+
+/* What a thread does after turns that it ran in passing. */
+static void pass_on(struct a3mi_reader *reader, struct a3mi_outcome *outcome)
+{
+    if (outcome->more) {
+        a3mi_reader_signal(reader);
+    }
+    a3mi_reader_after(reader, outcome);
+}
+
 void a3mi_reader_kick(struct a3mi_reader *reader)
 {
     struct a3mi_outcome outcome;
@@ -202,9 +210,7 @@ void a3mi_reader_kick(struct a3mi_reader *reader)
         return;
     }
     a3mi_reader_run(reader, 0, A3MI_RUNNER_PASSING, &outcome);
-    if (outcome.more) {
-        a3mi_reader_signal(reader);
-    }
+    pass_on(reader, &outcome);
 }
 
 void a3mi_reader_enter(struct a3mi_reader *reader, void (*fn)(void *arg, struct a3mi_turn *turn), void *arg)
@@ -214,7 +220,5 @@ void a3mi_reader_enter(struct a3mi_reader *reader, void (*fn)(void *arg, struct 
 
     a3mi_turnlock_take(&reader->lock);
     run_uncancelled(reader, &rounds, &outcome);
-    if (outcome.more) {
-        a3mi_reader_signal(reader);
-    }
+    pass_on(reader, &outcome);
 }

@@ -63,12 +63,12 @@ finish server 0
 
 say "a receiver does not answer any more: the limit of time ends it, and nobody knows"
 mkfifo "$work/lines"
-exec {lines}<>"$work/lines"
 start sink pull --bind udp://127.0.0.1:0 --socket sink
 await_address sink
 input=$work/lines
 start source push --link "$address/sink" --lines --timeout 300ms
 input=/dev/null
+exec {lines}>"$work/lines"
 echo first >&"$lines"
 await_output sink 1
 kill -STOP "${pid_of[sink]}"

@@ -98,14 +98,23 @@ sink left
 links=(--link "$address/sink")
 sink right
 links+=(--link "$address/sink")
-seq 3000 >"$work/lines"
-input=$work/lines
-run 0 push "${links[@]}" --lines
+mkfifo "$work/pipe"
+input=$work/pipe
+start source push "${links[@]}" --lines
 input=/dev/null
+exec {pipe}>"$work/pipe"
+n=0
+deadline=$((SECONDS + limit))
+until [[ -s $work/left.out && -s $work/right.out ]]; do
+    ((SECONDS < deadline)) || fail "one of the receivers gets nothing"
+    echo $((++n)) >&"$pipe"
+done
+exec {pipe}>&-
+finish source 0
 stop left TERM 0
 stop right TERM 0
-sort -n "$work/left.out" "$work/right.out" | cmp "$work/lines" -
-[[ -s $work/left.out && -s $work/right.out ]] || fail "one of the receivers got nothing"
+sort -n "$work/left.out" "$work/right.out" >"$work/both"
+seq "$n" | cmp - "$work/both"
 sort -nc "$work/left.out"
 sort -nc "$work/right.out"
 

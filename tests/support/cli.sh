@@ -71,13 +71,14 @@ expect_file() {
 }
 
 # start NAME ARGUMENTS…: runs "a3m ARGUMENTS" in the background, standard input from $input, standard
-# output to $output or else $work/NAME.out. Its standard error is read by await_line and finish.
+# output to $output or else $work/NAME.out; both may be FIFOs that are opened later. Its standard error
+# is read by await_line and finish.
 start() {
     local name=$1 fd
     shift
     rm -f "$work/$name.fifo"
     mkfifo "$work/$name.fifo"
-    "${prefix[@]}" "$A3M_BIN" "$@" <"$input" >"${output:-$work/$name.out}" 2>"$work/$name.fifo" &
+    "${prefix[@]}" "$A3M_BIN" "$@" 2>"$work/$name.fifo" <"$input" >"${output:-$work/$name.out}" &
     pid_of[$name]=$!
     log_of[$name]=
     exec {fd}<"$work/$name.fifo"

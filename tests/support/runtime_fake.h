@@ -43,7 +43,7 @@ struct fake_waiter {
 struct fake {
     struct a3mi_reader *reader;
     int fd;
-    bool owned; /* messages are the test's, not to be freed */
+    void (*handler)(struct fake *fake); /* called after a turn that took `after`; NULL: none */
 
     pthread_mutex_t lock;     /* the socket's */
     struct a3mi_list waiters; /* [lock] */
@@ -110,9 +110,7 @@ static inline void fake_turn(void *arg, struct a3mi_turn *turn)
         struct fake_message *m = a3mi_container_of(node, struct fake_message, node);
         (void)send(f->fd, m->bytes, m->size, MSG_DONTWAIT);
         (void)atomic_fetch_add(&f->sent, 1);
-        if (!f->owned) {
-            free(m);
-        }
+        free(m);
         turn->more = n == 63;
     }
     if ((turn->flags & A3MI_TURN_RECEIVE) != 0) {
@@ -132,6 +130,9 @@ static inline void fake_after(void *arg, void *what)
 
     (void)what;
     (void)atomic_fetch_add(&f->afters, 1);
+    if (f->handler != NULL) {
+        f->handler(f);
+    }
 }
 
 static inline struct a3mi_reader_config fake_config(void)

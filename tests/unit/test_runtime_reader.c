@@ -534,6 +534,110 @@ static void test_reader_wait_signal_without_eintr_waits_on(void **state)
     tear_down(&fx);
 }
 
+/* ---- Handlers on a leader ------------------------------------------------------- */
+
+static struct fixture *in_handler;
+
+/* Blocks until a message has come that this thread does not read. */
+static void wait_for_another(struct fake *f)
+{
+    uint64_t received = atomic_load(&f->received);
+
+    peer_sends(in_handler, 1);
+    EVENTUALLY(atomic_load(&f->received) > received);
+}
+
+static void test_reader_wait_handler_blocks_the_leader_the_thread_reads(void **state)
+{
+    struct fixture fx;
+
+    (void)state;
+    set_up_started(&fx, fake_config());
+    in_handler = &fx;
+    fx.fake.handler = wait_for_another;
+    for (uint64_t i = 1; i <= 10; i++) {
+        assert_int_equal(fake_recv(&fx.fake, in_ms(1), false), A3M_ETIMEDOUT); /* on lease: it will lead */
+        atomic_store(&fx.fake.after, &fx);
+        peer_sends(&fx, 1);
+        assert_int_equal(fake_recv(&fx.fake, INT64_MAX, false), 0);
+        EVENTUALLY(fx.fake.afters == i && fx.fake.received == 2 * i);
+        assert_int_equal(fake_recv(&fx.fake, INT64_MAX, false), 0);
+    }
+    tear_down(&fx);
+}
+
+/* Takes a message itself, waiting for it, while its thread is waiting already. */
+static void receive_inside(struct fake *f)
+{
+    if (a3mi_reader_on_thread(f->reader)) {
+        return; /* there it would be refused */
+    }
+    peer_sends(in_handler, 1);
+    assert_int_equal(fake_recv(f, INT64_MAX, false), 0);
+}
+
+static void test_reader_wait_handler_waits_on_the_leader_gets_its_message(void **state)
+{
+    struct fixture fx;
+    struct a3mi_reader_config config = fake_config();
+
+    (void)state;
+    config.lease_ns = 100000 * FAKE_MS; /* the thread does not come to help */
+    set_up_started(&fx, config);
+    in_handler = &fx;
+    fx.fake.handler = receive_inside;
+    assert_int_equal(fake_recv(&fx.fake, in_ms(1), false), A3M_ETIMEDOUT);
+    for (uint64_t i = 1; i <= 10; i++) {
+        atomic_store(&fx.fake.after, &fx);
+        assert_int_equal(fake_recv(&fx.fake, in_ms(1), false), A3M_ETIMEDOUT);
+        assert_int_equal(fx.fake.afters, i);
+        assert_int_equal(fx.fake.received, i);
+    }
+    tear_down(&fx);
+}
+
+/* ---- Cancellation ----------------------------------------------------------------- */
+
+static void *send_until_cancelled(void *arg)
+{
+    struct fixture *fx = arg;
+
+    for (;;) {
+        fake_send(&fx->fake, 1); /* sendto is a cancellation point */
+        (void)fake_recv(&fx->fake, a3mi_clock_now() + 20000, false);
+        pthread_testcancel();
+    }
+    return NULL;
+}
+
+static void test_reader_cancelled_thread_leaves_no_lock_and_no_role_behind(void **state)
+{
+    struct fixture fx;
+    pthread_t thread;
+    void *result;
+    char bytes[64];
+
+    (void)state;
+    set_up_started(&fx, fake_config());
+    for (int i = 0; i < 50; i++) {
+        uint64_t sent = fx.fake.sent;
+        assert_int_equal(pthread_create(&thread, NULL, send_until_cancelled, &fx), 0);
+        EVENTUALLY(fx.fake.sent > sent + (uint64_t)i % 3);
+        assert_int_equal(pthread_cancel(thread), 0);
+        assert_int_equal(pthread_join(thread, &result), 0);
+        assert_ptr_equal(result, PTHREAD_CANCELED);
+        while (recv(fx.ends[1], bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
+        }
+        fake_send(&fx.fake, 2);
+        EVENTUALLY(recv(fx.ends[1], bytes, sizeof bytes, MSG_DONTWAIT | MSG_PEEK) == 2);
+        while (recv(fx.ends[1], bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
+        }
+        peer_sends(&fx, 1);
+        assert_int_equal(fake_recv(&fx.fake, INT64_MAX, false), 0);
+    }
+    tear_down(&fx);
+}
+
 /* ---- A full transport ----------------------------------------------------------------- */
 
 /* The fake wants to write, and stops wanting in the turn after the next; the socket is writable throughout. */
@@ -744,6 +848,9 @@ int main(void)
         cmocka_unit_test(test_reader_wait_leader_asleep_is_woken_by_a_thread),
         cmocka_unit_test(test_reader_wait_signal_with_eintr_interrupts_leader_and_line),
         cmocka_unit_test(test_reader_wait_signal_without_eintr_waits_on),
+        cmocka_unit_test(test_reader_wait_handler_blocks_the_leader_the_thread_reads),
+        cmocka_unit_test(test_reader_wait_handler_waits_on_the_leader_gets_its_message),
+        cmocka_unit_test(test_reader_cancelled_thread_leaves_no_lock_and_no_role_behind),
         cmocka_unit_test(test_reader_want_write_whoever_waits_turns_when_writable),
         cmocka_unit_test(test_reader_stop_with_the_role_leased_stops),
         cmocka_unit_test(test_reader_thread_blocks_all_signals),

@@ -42,7 +42,10 @@ struct a3m_socket_type {
     /* Nobody can reach the state any more: free what it holds. May be NULL. */
     void (*fini)(a3m_base *base, void *state);
 
-    /* A link came up, or is no longer up (`reason`: an error code, or 0). [locked] May be NULL. */
+    /*
+     * A link came up; nothing will arrive on it any more (`reason`: an error code, or 0). Between its end
+     * and link_down what the peer sent before still arrives. [locked] May be NULL.
+     */
     void (*link_up)(a3m_base *base, void *state, a3m_link link);
     void (*link_down)(a3m_base *base, void *state, a3m_link link, int reason);
 

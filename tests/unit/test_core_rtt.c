@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Round trips, loss detection, congestion window and pacing: core/rtt.h,
+ * core/recovery.h, core/congestion.h, core/pacer.h.
+ * covers core
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/congestion.h"
+#include "core/pacer.h"
+#include "core/recovery.h"
+#include "core/rtt.h"
+
+#define US     INT64_C(1000)
+#define MS     INT64_C(1000000)
+#define PACKET 1384u
+
+/* ---- RFC 9002, section 5 ------------------------------------------------------ */
+
+static void test_rtt_nothing_known_opens_after_150_ms(void **state)
+{
+    (void)state;
+    struct a3mi_rtt rtt;
+
+    a3mi_rtt_init(&rtt);
+    assert_int_equal(a3mi_rtt_pto(&rtt, 0), 150 * MS);
+    assert_int_equal(a3mi_rtt_pto(&rtt, 1), 300 * MS);
+    assert_int_equal(a3mi_rtt_pto(&rtt, 4), 2000 * MS);
+    assert_int_equal(a3mi_rtt_pto(&rtt, UINT32_MAX), 2000 * MS);
+}
+
+static void test_rtt_first_sample_replaces_the_guess(void **state)
+{
+    (void)state;
+    struct a3mi_rtt rtt;
+
+    a3mi_rtt_init(&rtt);
+    a3mi_rtt_sample(&rtt, 40 * MS, 5 * MS);
+    assert_int_equal(rtt.smoothed, 40 * MS);
+    assert_int_equal(rtt.variation, 20 * MS);
+    assert_int_equal(rtt.min, 40 * MS);
+    assert_int_equal(a3mi_rtt_pto(&rtt, 0), 40 * MS + 80 * MS + A3MI_MAX_ACK_DELAY);
+}
+
+static void test_rtt_later_samples_follow_the_rfc(void **state)
+{
+    (void)state;
+    struct a3mi_rtt rtt;
+
+    a3mi_rtt_init(&rtt);
+    a3mi_rtt_sample(&rtt, 40 * MS, 0);
+    /* 60 − 4 of delay: variation 3/4·20 + 1/4·16 = 19, smoothed 7/8·40 + 1/8·56 = 42. */
+    a3mi_rtt_sample(&rtt, 60 * MS, 4 * MS);
+    assert_int_equal(rtt.variation, 19 * MS);
+    assert_int_equal(rtt.smoothed, 42 * MS);
+    /* A delay that would go below the minimum is not taken off: deviation 1. */
+    a3mi_rtt_sample(&rtt, 41 * MS, 4 * MS);
+    assert_int_equal(rtt.variation, 14500 * US);
+    assert_int_equal(rtt.smoothed, 41875 * US);
+    /* A delay beyond what was agreed is cut to it. */
+    a3mi_rtt_sample(&rtt, 80 * MS, 70 * MS);
+    assert_int_equal(rtt.smoothed, (7 * 41875 * US + 75 * MS) / 8);
+    assert_int_equal(rtt.min, 40 * MS);
+}
+
+static void test_rtt_steady_path_keeps_granularity(void **state)
+{
+    (void)state;
+    struct a3mi_rtt rtt;
+
+    a3mi_rtt_init(&rtt);
+    for (unsigned i = 0; i < 200; i++) {
+        a3mi_rtt_sample(&rtt, 20 * US, 0);
+    }
+    assert_int_equal(rtt.smoothed, 20 * US);
+    assert_int_equal(a3mi_rtt_pto(&rtt, 0), 20 * US + A3MI_RTT_GRANULARITY + A3MI_MAX_ACK_DELAY);
+}
+
+/* ---- RFC 8985 -------------------------------------------------------------------- */
+
+static struct a3mi_rtt steady(int64_t ns)
+{
+    struct a3mi_rtt rtt;
+
+    a3mi_rtt_init(&rtt);
+    a3mi_rtt_sample(&rtt, ns, 0);
+    return rtt;
+}
+
+static void test_recovery_older_than_the_echo_is_lost_after_a_quarter_more(void **state)
+{
+    (void)state;
+    struct a3mi_rtt rtt = steady(40 * MS);
+    struct a3mi_recovery recovery;
+
+    a3mi_recovery_init(&recovery);
+    assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 5, 0), INT64_MAX);
+    a3mi_recovery_echo(&recovery, 5, 40 * MS);
+    assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 5, 0), INT64_MAX);
+    assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 6, 0), INT64_MAX);
+    assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 4, 7 * MS), 57 * MS);
+}
+
+static void test_recovery_spurious_losses_widen_the_window(void **state)
+{
+    (void)state;
+    struct a3mi_rtt rtt = steady(40 * MS);
+    struct a3mi_recovery recovery;
+
+    a3mi_recovery_init(&recovery);
+    a3mi_recovery_echo(&recovery, 5, 40 * MS);
+    a3mi_recovery_spurious(&recovery);
+    assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 4, 0), 60 * MS);
+    for (unsigned i = 0; i < 100; i++) {
+        a3mi_recovery_spurious(&recovery);
+    }
+    /* Never more than a smoothed round trip. */
+    assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 4, 0), 80 * MS);
+    for (unsigned i = 0; i < 16; i++) {
+        a3mi_recovery_lost(&recovery);
+    }
+    assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 4, 0), 50 * MS);
+}
+
+/* ---- RFC 9002, section 7 ----------------------------------------------------------- */
+
+static void test_newreno_slow_start_doubles_when_used(void **state)
+{
+    (void)state;
+    struct a3mi_cc cc;
+
+    a3mi_cc_init(&cc, &a3mi_cc_newreno, PACKET);
+    assert_int_equal(cc.window, 10 * PACKET);
+    cc.ops->acked(&cc, PACKET, 1, false);
+    assert_int_equal(cc.window, 10 * PACKET);
+    for (unsigned i = 0; i < 10; i++) {
+        cc.ops->acked(&cc, PACKET, 1, true);
+    }
+    assert_int_equal(cc.window, 20 * PACKET);
+}
+
+static void test_newreno_one_loss_a_round_trip_halves_once(void **state)
+{
+    (void)state;
+    struct a3mi_cc cc;
+
+    a3mi_cc_init(&cc, &a3mi_cc_newreno, PACKET);
+    cc.ops->lost(&cc, 100, 200);
+    cc.ops->lost(&cc, 150, 210);
+    assert_int_equal(cc.window, 5 * PACKET);
+    /* What was sent before the answer to the loss does not let it grow. */
+    cc.ops->acked(&cc, PACKET, 200, true);
+    assert_int_equal(cc.window, 5 * PACKET);
+    /* Then by one packet a window. */
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(cc.window, 5 * PACKET);
+        cc.ops->acked(&cc, PACKET, 201, true);
+    }
+    assert_int_equal(cc.window, 6 * PACKET);
+    cc.ops->lost(&cc, 201, 300);
+    assert_int_equal(cc.window, 3 * PACKET);
+}
+
+static void test_newreno_never_below_two_packets(void **state)
+{
+    (void)state;
+    struct a3mi_cc cc;
+
+    a3mi_cc_init(&cc, &a3mi_cc_newreno, PACKET);
+    for (int64_t t = 0; t < 100; t += 2) {
+        cc.ops->lost(&cc, t + 1, t + 1);
+    }
+    assert_int_equal(cc.window, 2 * PACKET);
+    cc.ops->reset(&cc, PACKET);
+    cc.ops->collapsed(&cc);
+    assert_int_equal(cc.window, 2 * PACKET);
+}
+
+static void test_cc_one_packet_may_always_go(void **state)
+{
+    (void)state;
+    struct a3mi_cc cc;
+
+    a3mi_cc_init(&cc, &a3mi_cc_newreno, PACKET);
+    assert_true(a3mi_cc_has_room(&cc, 9 * PACKET));
+    assert_false(a3mi_cc_has_room(&cc, 9 * PACKET + 1));
+    cc.window = 0;
+    assert_true(a3mi_cc_has_room(&cc, 0));
+    assert_false(a3mi_cc_has_room(&cc, 1));
+}
+
+/* ---- Pacing --------------------------------------------------------------------------- */
+
+static void test_pacer_short_round_trip_is_not_paced(void **state)
+{
+    (void)state;
+    struct a3mi_pacer pacer;
+
+    a3mi_pacer_init(&pacer);
+    a3mi_pacer_set(&pacer, 100 * PACKET, 199 * US, PACKET, 0);
+    for (unsigned i = 0; i < 10000; i++) {
+        assert_int_equal(a3mi_pacer_next(&pacer, 5), 5);
+        a3mi_pacer_sent(&pacer, PACKET);
+    }
+}
+
+static void test_pacer_long_round_trip_spreads_the_window(void **state)
+{
+    (void)state;
+    struct a3mi_pacer pacer;
+    int64_t now = 1000 * MS;
+    unsigned sent = 0;
+
+    a3mi_pacer_init(&pacer);
+    a3mi_pacer_set(&pacer, 100 * PACKET, 100 * MS, PACKET, now);
+    while (now < 2000 * MS) {
+        int64_t next = a3mi_pacer_next(&pacer, now);
+
+        assert_true(next == now || next > now);
+        if (next == now) {
+            a3mi_pacer_sent(&pacer, PACKET);
+            sent++;
+        } else {
+            assert_true(next - now < 20 * MS);
+            now = next;
+        }
+    }
+    /* 5/4 windows a round trip, ten of them, and the first burst. */
+    assert_in_range(sent, 1240, 1270);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rtt_nothing_known_opens_after_150_ms),
+        cmocka_unit_test(test_rtt_first_sample_replaces_the_guess),
+        cmocka_unit_test(test_rtt_later_samples_follow_the_rfc),
+        cmocka_unit_test(test_rtt_steady_path_keeps_granularity),
+        cmocka_unit_test(test_recovery_older_than_the_echo_is_lost_after_a_quarter_more),
+        cmocka_unit_test(test_recovery_spurious_losses_widen_the_window),
+        cmocka_unit_test(test_newreno_slow_start_doubles_when_used),
+        cmocka_unit_test(test_newreno_one_loss_a_round_trip_halves_once),
+        cmocka_unit_test(test_newreno_never_below_two_packets),
+        cmocka_unit_test(test_cc_one_packet_may_always_go),
+        cmocka_unit_test(test_pacer_short_round_trip_is_not_paced),
+        cmocka_unit_test(test_pacer_long_round_trip_spreads_the_window),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
