@@ -91,7 +91,8 @@ static void parting_due(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm)
     a3mi_list_push_back(&assoc->partings_due, &parting->list);
 }
 
-static void parting_new(struct a3mi_assoc *assoc, const struct a3m_addr *to, bool is_reset, uint64_t s, uint64_t r)
+static void parting_new(struct a3mi_assoc *assoc, const struct a3m_addr *to, bool is_reset, uint64_t s,
+                        uint64_t r)
 {
     struct parting *parting = a3mi_slab_get(&assoc->parting_slab);
 

@@ -201,8 +201,7 @@ void a3mi_assoc_tick(struct a3mi_assoc *assoc, int64_t now)
 
 static void say_goodbye(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
 {
-    A3MI_LIST_FOREACH(it, &peer->receivers)
-    {
+    A3MI_LIST_FOREACH (it, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
         if (receiver->proven) {
@@ -212,8 +211,7 @@ static void say_goodbye(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
             a3mi_parting_reset(assoc, &receiver->path.addr, receiver->r);
         }
     }
-    A3MI_LIST_FOREACH(it, &peer->senders)
-    {
+    A3MI_LIST_FOREACH (it, &peer->senders) {
         struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
 
         if (sender->state == A3MI_SENDER_OPEN) {
@@ -229,10 +227,8 @@ void a3mi_assoc_goodbye(struct a3mi_assoc *assoc, int64_t now)
         return;
     }
     assoc->leaving = true;
-    while (a3mi_list_pop_front(&assoc->active) != NULL) {
-    }
-    A3MI_LIST_FOREACH(it, &assoc->peers)
-    {
+    while (a3mi_list_pop_front(&assoc->active) != NULL) {}
+    A3MI_LIST_FOREACH (it, &assoc->peers) {
         say_goodbye(assoc, a3mi_container_of(it, struct a3mi_peer, all));
     }
 }

@@ -34,22 +34,22 @@ struct a3mi_peer;
 
 /* The sending side. Attached while the link is up. */
 struct a3mi_tx {
-    struct a3mi_peer *peer;     /* NULL: detached */
-    uint64_t incarnation;       /* of the peer, that the link was made with */
-    uint32_t index;             /* given by the receiver, not 0 */
-    struct a3mi_list ready;     /* in the peer's list of channels with something to send */
-    struct a3mi_fifo queue;     /* of a3m_msg.node: numbered, not yet wholly in units */
-    size_t offset;              /* bytes of the first that are in units already */
+    struct a3mi_peer *peer; /* NULL: detached */
+    uint64_t incarnation;   /* of the peer, that the link was made with */
+    uint32_t index;         /* given by the receiver, not 0 */
+    struct a3mi_list ready; /* in the peer's list of channels with something to send */
+    struct a3mi_fifo queue; /* of a3m_msg.node: numbered, not yet wholly in units */
+    size_t offset;          /* bytes of the first that are in units already */
     uint64_t queued_bytes;
-    uint64_t packed;            /* messages wholly in units */
-    uint64_t acknowledged;      /* messages wholly acknowledged */
-    uint32_t units_in_flight;   /* units that hold parts of this channel, unacknowledged */
+    uint64_t packed;          /* messages wholly in units */
+    uint64_t acknowledged;    /* messages wholly acknowledged */
+    uint32_t units_in_flight; /* units that hold parts of this channel, unacknowledged */
 
     /* The association's own. */
-    struct a3mi_span *span;     /* the message that is partly in units */
-    struct a3mi_list acked;     /* in the list of channels with acknowledgements to report */
+    struct a3mi_span *span; /* the message that is partly in units */
+    struct a3mi_list acked; /* in the list of channels with acknowledgements to report */
     uint64_t newly_acked;
-    bool credit_waiting;        /* a grant for the other direction, not yet in a unit */
+    bool credit_waiting; /* a grant for the other direction, not yet in a unit */
     uint32_t credit_epoch;
     uint64_t credit_messages;
     uint64_t credit_bytes;
@@ -57,12 +57,12 @@ struct a3mi_tx {
 
 /* The receiving side. Attached before its index is told to the peer. */
 struct a3mi_rx {
-    struct a3mi_peer *peer;     /* NULL: detached */
-    uint64_t incarnation;       /* of the peer; 0: not known yet, the first data binds it */
-    uint32_t index;             /* what the peer puts into its frames */
-    uint64_t next;              /* number of the next message to hand up */
-    uint64_t max_message;       /* larger ones are a violation */
-    struct a3mi_list partial;   /* messages that are incomplete, or wait for an earlier one */
+    struct a3mi_peer *peer;   /* NULL: detached */
+    uint64_t incarnation;     /* of the peer; 0: not known yet, the first data binds it */
+    uint32_t index;           /* what the peer puts into its frames */
+    uint64_t next;            /* number of the next message to hand up */
+    uint64_t max_message;     /* larger ones are a violation */
+    struct a3mi_list partial; /* messages that are incomplete, or wait for an earlier one */
     uint64_t partial_bytes;
     uint32_t partial_count;
 };
@@ -84,7 +84,8 @@ struct a3mi_assoc_hooks {
     /* A whole message, in its channel's order. The hook owns it. */
     void (*message)(void *arg, struct a3mi_rx *rx, a3m_msg *msg);
     /* A control message from an incarnation of a peer, in order. Bytes borrowed. */
-    void (*control)(void *arg, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes, size_t size);
+    void (*control)(void *arg, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes,
+                    size_t size);
     /*
      * The peer's credit for the sending direction of the link that receives at
      * `rx` (the only index both ends know here). Absolute; the caller ignores
@@ -148,7 +149,8 @@ void a3mi_peer_hold(struct a3mi_peer *peer);
 void a3mi_peer_release(struct a3mi_assoc *assoc, struct a3mi_peer *peer);
 
 /* Sets where to send; moves every record at once, and asks the peer to answer from there. */
-void a3mi_peer_set_addr(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3m_addr *addr, int64_t now);
+void a3mi_peer_set_addr(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3m_addr *addr,
+                        int64_t now);
 /* NULL while none is known. */
 const struct a3m_addr *a3mi_peer_addr(const struct a3mi_peer *peer);
 /* NULL while not known. */
@@ -159,8 +161,8 @@ struct a3mi_list *a3mi_peer_links(struct a3mi_peer *peer);
 /* ---- Sending -------------------------------------------------------------- */
 
 /* `index` came from the peer's `incarnation`. */
-void a3mi_tx_attach(struct a3mi_assoc *assoc, struct a3mi_tx *tx, struct a3mi_peer *peer, uint64_t incarnation,
-                    uint32_t index);
+void a3mi_tx_attach(struct a3mi_assoc *assoc, struct a3mi_tx *tx, struct a3mi_peer *peer,
+                    uint64_t incarnation, uint32_t index);
 
 /* What a channel had not finished: messages. */
 struct a3mi_tx_rest {
@@ -179,8 +181,8 @@ void a3mi_assoc_send(struct a3mi_assoc *assoc, struct a3mi_tx *tx, a3m_msg *msg,
  * to whichever is there. A3M_ENOMEM, A3M_ENOADDR (none known), A3M_ERESTARTED
  * (`incarnation` is known to be over).
  */
-int a3mi_assoc_control(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, const void *bytes,
-                       size_t size, int64_t now);
+int a3mi_assoc_control(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
+                       const void *bytes, size_t size, int64_t now);
 
 /* Grants credit for a channel that we receive on, whose other direction is `tx`'s peer; only the newest is sent. */
 int a3mi_assoc_credit(struct a3mi_assoc *assoc, struct a3mi_tx *tx, uint32_t epoch, uint64_t messages,
@@ -189,7 +191,8 @@ int a3mi_assoc_credit(struct a3mi_assoc *assoc, struct a3mi_tx *tx, uint32_t epo
 /* ---- Receiving ------------------------------------------------------------ */
 
 /* Gives the channel an index that is not in use. A3M_ENOMEM. */
-int a3mi_rx_attach(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_peer *peer, uint64_t max_message);
+int a3mi_rx_attach(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_peer *peer,
+                   uint64_t max_message);
 /* Binds it to the incarnation that accepted; data of others is then dropped. */
 void a3mi_rx_bind(struct a3mi_rx *rx, uint64_t incarnation);
 /* Ends it: incomplete messages are freed. */
@@ -198,8 +201,8 @@ void a3mi_rx_detach(struct a3mi_assoc *assoc, struct a3mi_rx *rx);
 /* ---- Running -------------------------------------------------------------- */
 
 /* A packet that arrived. Any bytes are fine: what is wrong is counted and dropped. */
-void a3mi_assoc_input(struct a3mi_assoc *assoc, const struct a3m_addr *from, const uint8_t *bytes, size_t size,
-                      int64_t now);
+void a3mi_assoc_input(struct a3mi_assoc *assoc, const struct a3m_addr *from, const uint8_t *bytes,
+                      size_t size, int64_t now);
 
 /* When a3mi_assoc_tick has something to do; INT64_MAX: never. */
 int64_t a3mi_assoc_deadline(const struct a3mi_assoc *assoc);
@@ -215,7 +218,8 @@ void a3mi_assoc_tick(struct a3mi_assoc *assoc, int64_t now);
  * about to sleep. The packets' bytes and addresses stay valid until the next
  * call of any function of this header but a3mi_assoc_refused.
  */
-size_t a3mi_assoc_output(struct a3mi_assoc *assoc, struct a3m_packet_out *out, size_t max, bool flush, int64_t now);
+size_t a3mi_assoc_output(struct a3mi_assoc *assoc, struct a3m_packet_out *out, size_t max, bool flush,
+                         int64_t now);
 
 /* The last `n` packets of the last output could not be sent: they go again later. */
 void a3mi_assoc_refused(struct a3mi_assoc *assoc, const struct a3m_packet_out *packets, size_t n);

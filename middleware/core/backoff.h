@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 struct a3mi_backoff {
-    int64_t min_ns;  /* > 0 */
-    int64_t max_ns;  /* 0: none */
-    uint32_t limit;  /* of attempts; 0: none */
+    int64_t min_ns; /* > 0 */
+    int64_t max_ns; /* 0: none */
+    uint32_t limit; /* of attempts; 0: none */
     uint32_t attempts;
     int64_t interval_ns; /* the one that comes next */
 };

@@ -12,8 +12,8 @@
 
 /* ---- Sending ------------------------------------------------------------------ */
 
-void a3mi_tx_attach(struct a3mi_assoc *assoc, struct a3mi_tx *tx, struct a3mi_peer *peer, uint64_t incarnation,
-                    uint32_t index)
+void a3mi_tx_attach(struct a3mi_assoc *assoc, struct a3mi_tx *tx, struct a3mi_peer *peer,
+                    uint64_t incarnation, uint32_t index)
 {
     a3mi_tx_init(tx, index);
     tx->peer = peer;
@@ -24,8 +24,7 @@ void a3mi_tx_attach(struct a3mi_assoc *assoc, struct a3mi_tx *tx, struct a3mi_pe
 /* Its parts in units go; more than one sender may have some while one is on its way out. */
 static void forget_units(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
 {
-    A3MI_LIST_FOREACH(it, &tx->peer->senders)
-    {
+    A3MI_LIST_FOREACH (it, &tx->peer->senders) {
         struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
 
         if (sender->incarnation == tx->incarnation) {
@@ -129,8 +128,8 @@ static int queue_control(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint6
     return 0;
 }
 
-int a3mi_assoc_control(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, const void *bytes,
-                       size_t size, int64_t now)
+int a3mi_assoc_control(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
+                       const void *bytes, size_t size, int64_t now)
 {
     if (size > A3MI_CONTROL_MESSAGE_MAX) {
         return a3mi_fail(A3M_EINVAL, "a control message of %zu bytes is above the maximum of %u", size,

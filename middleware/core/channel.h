@@ -43,7 +43,8 @@ static inline bool a3mi_ready_empty(const struct a3mi_ready *ready)
  * detach channels; the unit is in its sender's ring already, so that they find
  * it there.
  */
-bool a3mi_channel_pack(struct a3mi_assoc *assoc, struct a3mi_ready *ready, struct a3mi_unit *unit, size_t room);
+bool a3mi_channel_pack(struct a3mi_assoc *assoc, struct a3mi_ready *ready, struct a3mi_unit *unit,
+                       size_t room);
 
 /* Frees what waits in a channel, and its span; not what units hold of it. */
 void a3mi_tx_drop_queue(struct a3mi_assoc *assoc, struct a3mi_tx *tx);
@@ -81,15 +82,15 @@ void a3mi_rx_clear(struct a3mi_assoc *assoc, struct a3mi_rx *rx);
  * complete. True: all of them, *done is their number. False: there was no room
  * for frame *done, nor for those behind it.
  */
-bool a3mi_channel_take(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, const uint8_t *frames, size_t size,
-                       uint32_t *done);
+bool a3mi_channel_take(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, const uint8_t *frames,
+                       size_t size, uint32_t *done);
 
 /* The channel with this index that belongs to the origin, or NULL. */
 struct a3mi_rx *a3mi_channel_find(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, uint32_t index);
 
 /* Whether the set has room for [first, end): lends it a block when that is what it lacks. */
-enum a3mi_ranges_added a3mi_ranges_make_room(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges, uint64_t first,
-                                             uint64_t end);
+enum a3mi_ranges_added a3mi_ranges_make_room(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges,
+                                             uint64_t first, uint64_t end);
 /* Takes the block back, when it is not needed (or `always`). */
 void a3mi_ranges_tidy(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges, bool always);
 

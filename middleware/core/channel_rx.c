@@ -46,7 +46,8 @@ struct a3mi_rx *a3mi_channel_find(struct a3mi_assoc *assoc, const struct a3mi_or
 }
 
 /* The same for data: remembered, as frames of a channel stand together, and bound to the origin. */
-static struct a3mi_rx *find_for_data(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, uint32_t index)
+static struct a3mi_rx *find_for_data(struct a3mi_assoc *assoc, const struct a3mi_origin *origin,
+                                     uint32_t index)
 {
     if (index == 0) {
         return origin->control;
@@ -69,8 +70,8 @@ static bool is_there(const struct a3mi_assoc *assoc, const struct a3mi_rx *rx)
 
 /* ---- Blocks of ranges --------------------------------------------------------- */
 
-enum a3mi_ranges_added a3mi_ranges_make_room(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges, uint64_t first,
-                                             uint64_t end)
+enum a3mi_ranges_added a3mi_ranges_make_room(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges,
+                                             uint64_t first, uint64_t end)
 {
     enum a3mi_ranges_added answer = a3mi_ranges_probe(ranges, first, end);
 
@@ -167,8 +168,8 @@ static struct partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx *rx,
 /* ---- Handing up ------------------------------------------------------------------ */
 
 /* A whole message, in turn. The channel may be gone afterwards. */
-static void hand_up(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx, a3m_msg *msg,
-                    bool props)
+static void hand_up(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx,
+                    a3m_msg *msg, bool props)
 {
     rx->next++;
     if (rx->index == 0) {
@@ -249,13 +250,9 @@ static enum taken take_piece(struct a3mi_assoc *assoc, const struct a3mi_origin 
     }
     if (frame->size > 0) {
         switch (a3mi_ranges_make_room(assoc, &partial->have, frame->offset, end)) {
-        case A3MI_RANGES_FULL:
-            return NO_ROOM;
-        case A3MI_RANGES_PRESENT:
-            assoc->stats.bad_frame++;
-            return TAKEN;
-        case A3MI_RANGES_ADDED:
-            break;
+        case A3MI_RANGES_FULL: return NO_ROOM;
+        case A3MI_RANGES_PRESENT: assoc->stats.bad_frame++; return TAKEN;
+        case A3MI_RANGES_ADDED: break;
         }
         memcpy(partial->msg->data + frame->offset, frame->bytes, frame->size);
         (void)a3mi_ranges_add(&partial->have, frame->offset, end);
@@ -288,7 +285,8 @@ static enum taken take_data(struct a3mi_assoc *assoc, const struct a3mi_origin *
     return take_piece(assoc, origin, rx, frame);
 }
 
-static void take_credit(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, const struct a3mi_frame *frame)
+static void take_credit(struct a3mi_assoc *assoc, const struct a3mi_origin *origin,
+                        const struct a3mi_frame *frame)
 {
     struct a3mi_rx *rx = a3mi_channel_find(assoc, origin, frame->credit_link);
 
@@ -299,8 +297,8 @@ static void take_credit(struct a3mi_assoc *assoc, const struct a3mi_origin *orig
     assoc->hooks->credit(assoc->arg, rx, frame->epoch, frame->credit_messages, frame->credit_bytes);
 }
 
-bool a3mi_channel_take(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, const uint8_t *frames, size_t size,
-                       uint32_t *done)
+bool a3mi_channel_take(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, const uint8_t *frames,
+                       size_t size, uint32_t *done)
 {
     struct a3mi_frame frame = {0};
     struct a3mi_rd rd;

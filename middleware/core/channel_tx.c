@@ -212,7 +212,8 @@ static bool pack_channel(struct packing *packing, struct a3mi_ready *ready, stru
     return true;
 }
 
-bool a3mi_channel_pack(struct a3mi_assoc *assoc, struct a3mi_ready *ready, struct a3mi_unit *unit, size_t room)
+bool a3mi_channel_pack(struct a3mi_assoc *assoc, struct a3mi_ready *ready, struct a3mi_unit *unit,
+                       size_t room)
 {
     uint8_t *frames = a3mi_unit_frames(unit);
     struct packing packing = {.assoc = assoc, .unit = unit, .p = frames, .end = frames + room};

@@ -31,8 +31,7 @@ static void check_units(const struct a3mi_sender *sender)
             units++;
         }
     }
-    A3MI_LIST_FOREACH(it, &sender->sent)
-    {
+    A3MI_LIST_FOREACH (it, &sender->sent) {
         const struct a3mi_unit *unit = a3mi_container_of(it, struct a3mi_unit, list);
 
         assert(!unit->lost && unit->number > number && unit->number <= sender->last_number);
@@ -40,8 +39,7 @@ static void check_units(const struct a3mi_sender *sender)
         in_flight += unit->packet;
         listed++;
     }
-    A3MI_LIST_FOREACH(it, &sender->lost)
-    {
+    A3MI_LIST_FOREACH (it, &sender->lost) {
         assert(a3mi_container_of(it, struct a3mi_unit, list)->lost);
         listed++;
     }
@@ -89,8 +87,7 @@ static void check_receiver(const struct a3mi_assoc *assoc, const struct a3mi_rec
 /* At most one proven and one unproven record of an incarnation. */
 static void check_pair(const struct a3mi_peer *peer, const struct a3mi_receiver *receiver)
 {
-    A3MI_LIST_FOREACH(it, &peer->receivers)
-    {
+    A3MI_LIST_FOREACH (it, &peer->receivers) {
         const struct a3mi_receiver *other = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
         assert(other == receiver || other->incarnation != receiver->incarnation ||
@@ -101,18 +98,16 @@ static void check_pair(const struct a3mi_peer *peer, const struct a3mi_receiver 
 static void check_peer(const struct a3mi_assoc *assoc, const struct a3mi_peer *peer, size_t *senders,
                        size_t *receivers, size_t *unfinished)
 {
-    assert(peer->refs > 0 || peer->is_self || a3mi_list_linked(&peer->debtor) || !a3mi_list_empty(&peer->senders) ||
-           !a3mi_list_empty(&peer->receivers));
-    A3MI_LIST_FOREACH(it, &peer->senders)
-    {
+    assert(peer->refs > 0 || peer->is_self || a3mi_list_linked(&peer->debtor) ||
+           !a3mi_list_empty(&peer->senders) || !a3mi_list_empty(&peer->receivers));
+    A3MI_LIST_FOREACH (it, &peer->senders) {
         const struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
 
         check_sender(assoc, sender);
         *unfinished += sender->counted;
         ++*senders;
     }
-    A3MI_LIST_FOREACH(it, &peer->receivers)
-    {
+    A3MI_LIST_FOREACH (it, &peer->receivers) {
         const struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
         check_receiver(assoc, receiver);
@@ -138,8 +133,7 @@ void a3mi_assoc_check(const struct a3mi_assoc *assoc)
 {
     size_t peers = 0, senders = 0, receivers = 0, unfinished = 0;
 
-    A3MI_LIST_FOREACH(it, &assoc->peers)
-    {
+    A3MI_LIST_FOREACH (it, &assoc->peers) {
         check_peer(assoc, a3mi_container_of(it, struct a3mi_peer, all), &senders, &receivers, &unfinished);
         peers++;
     }

@@ -91,8 +91,8 @@ void a3mi_cookie_make(uint8_t cookie[A3MI_COOKIE_SIZE], const uint8_t key[16], c
     a3mi_store_be64(cookie + 8, mac(key, from, s, incarnation, ms));
 }
 
-bool a3mi_cookie_good(const uint8_t cookie[A3MI_COOKIE_SIZE], const uint8_t key[16], const struct a3m_addr *from,
-                      uint64_t s, uint64_t incarnation, int64_t now)
+bool a3mi_cookie_good(const uint8_t cookie[A3MI_COOKIE_SIZE], const uint8_t key[16],
+                      const struct a3m_addr *from, uint64_t s, uint64_t incarnation, int64_t now)
 {
     uint64_t ms = a3mi_load_be64(cookie);
     uint64_t now_ms = (uint64_t)now / 1000000;

@@ -25,7 +25,7 @@ uint64_t a3mi_siphash(const uint8_t key[16], const void *bytes, size_t n);
 
 void a3mi_cookie_make(uint8_t cookie[A3MI_COOKIE_SIZE], const uint8_t key[16], const struct a3m_addr *from,
                       uint64_t s, uint64_t incarnation, int64_t now);
-bool a3mi_cookie_good(const uint8_t cookie[A3MI_COOKIE_SIZE], const uint8_t key[16], const struct a3m_addr *from,
-                      uint64_t s, uint64_t incarnation, int64_t now);
+bool a3mi_cookie_good(const uint8_t cookie[A3MI_COOKIE_SIZE], const uint8_t key[16],
+                      const struct a3m_addr *from, uint64_t s, uint64_t incarnation, int64_t now);
 
 #endif

@@ -7,8 +7,8 @@
 
 /* ---- CHALLENGE, RESPONSE --------------------------------------------------------- */
 
-static void answer_challenge(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_challenge *in,
-                             size_t asked)
+static void answer_challenge(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                             const struct a3mi_challenge *in, size_t asked)
 {
     struct a3mi_answer *answer = a3mi_answer_new(assoc, from);
 
@@ -20,8 +20,8 @@ static void answer_challenge(struct a3mi_assoc *assoc, const struct a3m_addr *fr
     }
 }
 
-static void take_challenge(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet,
-                           size_t asked)
+static void take_challenge(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                           const struct a3mi_packet *packet, size_t asked)
 {
     struct a3mi_sender *sender = a3mi_map64_get(&assoc->senders, packet->addressee);
     struct a3mi_receiver *receiver = a3mi_map64_get(&assoc->receivers, packet->addressee);
@@ -41,7 +41,8 @@ static void take_challenge(struct a3mi_assoc *assoc, const struct a3m_addr *from
     }
 }
 
-static void take_response(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet)
+static void take_response(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                          const struct a3mi_packet *packet)
 {
     struct a3mi_sender *sender = a3mi_map64_get(&assoc->senders, packet->addressee);
     struct a3mi_receiver *receiver = a3mi_map64_get(&assoc->receivers, packet->addressee);
@@ -94,8 +95,8 @@ static void dispatch(struct a3mi_assoc *assoc, const struct a3m_addr *from, cons
 }
 
 /* The versions spoken here, to whoever speaks another; never in answer to such an answer. */
-static void answer_version(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet,
-                           size_t size)
+static void answer_version(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                           const struct a3mi_packet *packet, size_t size)
 {
     if (packet->type == A3MI_PACKET_VERSION || !a3mi_limiter_allows(&assoc->versions, from, assoc->now)) {
         return;
@@ -108,8 +109,8 @@ static void answer_version(struct a3mi_assoc *assoc, const struct a3m_addr *from
     }
 }
 
-void a3mi_assoc_input(struct a3mi_assoc *assoc, const struct a3m_addr *from, const uint8_t *bytes, size_t size,
-                      int64_t now)
+void a3mi_assoc_input(struct a3mi_assoc *assoc, const struct a3m_addr *from, const uint8_t *bytes,
+                      size_t size, int64_t now)
 {
     struct a3mi_packet packet;
 
@@ -118,19 +119,13 @@ void a3mi_assoc_input(struct a3mi_assoc *assoc, const struct a3m_addr *from, con
         return;
     }
     switch (a3mi_packet_read(bytes, size, &packet)) {
-    case A3MI_PACKET_OK:
-        dispatch(assoc, from, &packet, size);
-        break;
+    case A3MI_PACKET_OK: dispatch(assoc, from, &packet, size); break;
     case A3MI_PACKET_BAD_VERSION:
         assoc->stats.bad_version++;
         answer_version(assoc, from, &packet, size);
         break;
-    case A3MI_PACKET_BAD_CHECKSUM:
-        assoc->stats.bad_checksum++;
-        break;
-    case A3MI_PACKET_BAD:
-        assoc->stats.bad_packet++;
-        break;
+    case A3MI_PACKET_BAD_CHECKSUM: assoc->stats.bad_checksum++; break;
+    case A3MI_PACKET_BAD: assoc->stats.bad_packet++; break;
     }
     a3mi_loopback_run(assoc);
 }

@@ -90,8 +90,7 @@ bool a3mi_life_is_owed(struct a3mi_peer *peer, uint64_t incarnation)
 static void free_receivers(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
                            const struct a3mi_receiver *spared)
 {
-    A3MI_LIST_FOREACH_SAFE(it, next, &peer->receivers)
-    {
+    A3MI_LIST_FOREACH_SAFE (it, next, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
         if (receiver->incarnation == incarnation && receiver != spared) {
@@ -101,8 +100,8 @@ static void free_receivers(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uin
 }
 
 /* Records, then the hook. The sender stays until channels have been detached, so that their parts are counted. */
-static void end(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, enum a3mi_peer_end why,
-                const struct a3mi_receiver *spared)
+static void end(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
+                enum a3mi_peer_end why, const struct a3mi_receiver *spared)
 {
     struct a3mi_sender *sender = a3mi_sender_find(peer, incarnation, false);
     bool known = sender != NULL || a3mi_life_find(peer, incarnation) != NULL;
@@ -121,7 +120,8 @@ static void end(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incar
     a3mi_peer_release(assoc, peer);
 }
 
-void a3mi_life_end(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, enum a3mi_peer_end why)
+void a3mi_life_end(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
+                   enum a3mi_peer_end why)
 {
     struct a3mi_life *life = a3mi_life_find(peer, incarnation);
 
@@ -166,8 +166,7 @@ void a3mi_life_proven(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t
         a3mi_life_end(assoc, peer, outlived, A3MI_PEER_RESTARTED);
     }
     /* Records that were never proven: their incarnation is not noted, and was seen when r was drawn. */
-    A3MI_LIST_FOREACH_SAFE(it, next, &peer->receivers)
-    {
+    A3MI_LIST_FOREACH_SAFE (it, next, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
         if (receiver->incarnation != incarnation && !receiver->proven && receiver->clock < since) {

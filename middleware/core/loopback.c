@@ -27,7 +27,8 @@ static void run_control(struct a3mi_assoc *assoc)
     while ((node = a3mi_fifo_pop(&waiting)) != NULL) {
         a3m_msg *msg = a3mi_container_of(node, a3m_msg, node);
 
-        assoc->hooks->control(assoc->arg, assoc->loopback.peer, assoc->config.incarnation, msg->data, msg->size);
+        assoc->hooks->control(assoc->arg, assoc->loopback.peer, assoc->config.incarnation, msg->data,
+                              msg->size);
         a3m_msg_free(msg);
     }
 }
@@ -142,6 +143,5 @@ void a3mi_loopback_fini(struct a3mi_assoc *assoc)
     while ((node = a3mi_fifo_pop(&assoc->loopback.control)) != NULL) {
         a3m_msg_free(a3mi_container_of(node, a3m_msg, node));
     }
-    while (a3mi_list_pop_front(&assoc->loopback.ready) != NULL) {
-    }
+    while (a3mi_list_pop_front(&assoc->loopback.ready) != NULL) {}
 }

@@ -93,7 +93,8 @@ static void put_acks(struct output *o, struct a3mi_list *list)
     }
 }
 
-size_t a3mi_assoc_output(struct a3mi_assoc *assoc, struct a3m_packet_out *out, size_t max, bool flush, int64_t now)
+size_t a3mi_assoc_output(struct a3mi_assoc *assoc, struct a3m_packet_out *out, size_t max, bool flush,
+                         int64_t now)
 {
     struct output o = {.assoc = assoc, .out = out, .max = max < A3MI_OUTPUT_MAX ? max : A3MI_OUTPUT_MAX};
 
@@ -120,7 +121,8 @@ size_t a3mi_assoc_output(struct a3mi_assoc *assoc, struct a3m_packet_out *out, s
 /* Undoes one packet. Small ones wait again; what they say is still true. */
 static void unsent(struct a3mi_assoc *assoc, const struct a3mi_sent *sent)
 {
-    struct a3mi_receiver *receiver = sent->acked_r != 0 ? a3mi_map64_get(&assoc->receivers, sent->acked_r) : NULL;
+    struct a3mi_receiver *receiver = sent->acked_r != 0 ? a3mi_map64_get(&assoc->receivers, sent->acked_r)
+                                                        : NULL;
 
     if (receiver != NULL) {
         a3mi_receiver_ack_now(assoc, receiver);
@@ -145,7 +147,8 @@ static void unspend(struct a3mi_assoc *assoc, size_t first)
     a3mi_fifo_init(&assoc->spent);
     while ((node = a3mi_fifo_pop(&spent)) != NULL) {
         /* Both are in the order of building. */
-        while (i < assoc->sent_count && (assoc->sent[i].answer == NULL || &assoc->sent[i].answer->node != node)) {
+        while (i < assoc->sent_count &&
+               (assoc->sent[i].answer == NULL || &assoc->sent[i].answer->node != node)) {
             i++;
         }
         bool is_ack = i < assoc->sent_count && assoc->sent[i].acked_r != 0;
@@ -172,7 +175,8 @@ void a3mi_assoc_refused(struct a3mi_assoc *assoc, const struct a3m_packet_out *p
 bool a3mi_assoc_pending(const struct a3mi_assoc *assoc)
 {
     return !a3mi_fifo_empty(&assoc->answers) || !a3mi_list_empty(&assoc->partings_due) ||
-           !a3mi_list_empty(&assoc->active) || !a3mi_list_empty(&assoc->ack_now) || a3mi_loopback_pending(assoc);
+           !a3mi_list_empty(&assoc->active) || !a3mi_list_empty(&assoc->ack_now) ||
+           a3mi_loopback_pending(assoc);
 }
 
 bool a3mi_assoc_busy(const struct a3mi_assoc *assoc)

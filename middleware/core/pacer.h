@@ -9,15 +9,15 @@
 
 #include <stdint.h>
 
-#define A3MI_PACER_OFF_BELOW    INT64_C(200000)
-#define A3MI_PACER_BURST_NS     INT64_C(250000)
+#define A3MI_PACER_OFF_BELOW     INT64_C(200000)
+#define A3MI_PACER_BURST_NS      INT64_C(250000)
 #define A3MI_PACER_BURST_PACKETS 10u
 
 struct a3mi_pacer {
-    int64_t at;      /* when `allowance` was right */
+    int64_t at;        /* when `allowance` was right */
     int64_t allowance; /* bytes that may go at once; below 0 after a burst */
-    int64_t full;    /* what the allowance grows to */
-    int64_t rate;    /* bytes a second; 0: no limit */
+    int64_t full;      /* what the allowance grows to */
+    int64_t rate;      /* bytes a second; 0: no limit */
 };
 
 /* Full, without limit. */

@@ -50,7 +50,8 @@ enum a3mi_packet_error a3mi_packet_read(const uint8_t *bytes, size_t size, struc
     return A3MI_PACKET_OK;
 }
 
-void a3mi_packet_seal(uint8_t *bytes, size_t size, enum a3mi_packet_type type, uint64_t addressee, uint64_t number)
+void a3mi_packet_seal(uint8_t *bytes, size_t size, enum a3mi_packet_type type, uint64_t addressee,
+                      uint64_t number)
 {
     bytes[0] = A3MI_WIRE_VERSION;
     bytes[1] = (uint8_t)type;
@@ -263,8 +264,7 @@ bool a3mi_accept_read(const struct a3mi_packet *packet, struct a3mi_accept *out)
     out->time = a3mi_rd_u32(&rd);
     read_name(&rd, &out->source, false);
     read_name(&rd, &out->author, false);
-    while (next_extension(&rd, &type, &value)) {
-    }
+    while (next_extension(&rd, &type, &value)) {}
     return !rd.bad && out->incarnation != 0;
 }
 

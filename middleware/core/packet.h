@@ -81,20 +81,22 @@ enum a3mi_packet_error {
 enum a3mi_packet_error a3mi_packet_read(const uint8_t *bytes, size_t size, struct a3mi_packet *out);
 
 /* Writes header and checksum of a packet whose body stands at bytes + A3MI_PACKET_HEADER. */
-void a3mi_packet_seal(uint8_t *bytes, size_t size, enum a3mi_packet_type type, uint64_t addressee, uint64_t number);
+void a3mi_packet_seal(uint8_t *bytes, size_t size, enum a3mi_packet_type type, uint64_t addressee,
+                      uint64_t number);
 
 /* ---- Bodies. Each read gives false when the body is malformed. --------------- */
 /* Each write fills a body into `body`, which has room, and returns its size. */
 
 /* Asks for a receiver record for `s`. Addressee 0. */
 struct a3mi_open {
-    uint64_t s, order;             /* the id, and the plain clock value behind it */
+    uint64_t s, order; /* the id, and the plain clock value behind it */
     uint64_t source_incarnation;
     uint64_t destination_incarnation; /* 0: whichever is there */
-    uint32_t time;                 /* the author's µs, echoed by ACCEPT */
-    bool afresh; /* the author ended what it had made with the destination: so must the destination, on first DATA */
+    uint32_t time;                    /* the author's µs, echoed by ACCEPT */
+    bool
+        afresh; /* the author ended what it had made with the destination: so must the destination, on first DATA */
     struct a3mi_name source;
-    struct a3mi_name destination;  /* len 0: whoever is there */
+    struct a3mi_name destination; /* len 0: whoever is there */
     bool has_cookie;
     uint8_t cookie[A3MI_COOKIE_SIZE];
 };

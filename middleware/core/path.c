@@ -10,8 +10,8 @@ void a3mi_path_init(struct a3mi_path *path, const struct a3m_addr *addr)
     *path = (struct a3mi_path){.addr = *addr};
 }
 
-static void challenge(struct a3mi_assoc *assoc, struct a3mi_path *path, const struct a3m_addr *from, uint64_t own,
-                      uint64_t other)
+static void challenge(struct a3mi_assoc *assoc, struct a3mi_path *path, const struct a3m_addr *from,
+                      uint64_t own, uint64_t other)
 {
     bool again = path->nonce != 0 && a3mi_addr_eq(&path->candidate, from);
 
@@ -34,8 +34,8 @@ static void challenge(struct a3mi_assoc *assoc, struct a3mi_path *path, const st
                      a3mi_challenge_write(answer->bytes + A3MI_PACKET_HEADER, &body));
 }
 
-void a3mi_path_heard(struct a3mi_assoc *assoc, struct a3mi_path *path, const struct a3m_addr *from, uint64_t number,
-                     uint64_t own, uint64_t other)
+void a3mi_path_heard(struct a3mi_assoc *assoc, struct a3mi_path *path, const struct a3m_addr *from,
+                     uint64_t number, uint64_t own, uint64_t other)
 {
     if (number <= path->newest) {
         return;

@@ -27,8 +27,8 @@ void a3mi_path_init(struct a3mi_path *path, const struct a3m_addr *addr);
  * A packet that fits the record came: `own` and `other` are the ids of the two
  * ends of the half-connection, `own` being this node's.
  */
-void a3mi_path_heard(struct a3mi_assoc *assoc, struct a3mi_path *path, const struct a3m_addr *from, uint64_t number,
-                     uint64_t own, uint64_t other);
+void a3mi_path_heard(struct a3mi_assoc *assoc, struct a3mi_path *path, const struct a3m_addr *from,
+                     uint64_t number, uint64_t own, uint64_t other);
 
 /* A RESPONSE: true when it answers the CHALLENGE; the caller then moves the records of that incarnation. */
 bool a3mi_path_answered(struct a3mi_path *path, const struct a3m_addr *from, uint64_t nonce);

@@ -241,16 +241,14 @@ void a3mi_peer_not_at(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
 void a3mi_peer_move(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
                     const struct a3m_addr *addr)
 {
-    A3MI_LIST_FOREACH(it, &peer->senders)
-    {
+    A3MI_LIST_FOREACH (it, &peer->senders) {
         struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
 
         if (sender->incarnation == incarnation && !a3mi_addr_eq(&sender->path.addr, addr)) {
             a3mi_sender_move(assoc, sender, addr);
         }
     }
-    A3MI_LIST_FOREACH(it, &peer->receivers)
-    {
+    A3MI_LIST_FOREACH (it, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
         if (receiver->incarnation == incarnation && receiver->proven) {
@@ -260,19 +258,18 @@ void a3mi_peer_move(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t i
     a3mi_peer_at(assoc, peer, addr);
 }
 
-void a3mi_peer_set_addr(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3m_addr *addr, int64_t now)
+void a3mi_peer_set_addr(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3m_addr *addr,
+                        int64_t now)
 {
     if (!addr_is_good(addr)) {
         return;
     }
     assoc->now = now;
     a3mi_peer_at(assoc, peer, addr);
-    A3MI_LIST_FOREACH(it, &peer->senders)
-    {
+    A3MI_LIST_FOREACH (it, &peer->senders) {
         a3mi_sender_move(assoc, a3mi_container_of(it, struct a3mi_sender, on_peer), addr);
     }
-    A3MI_LIST_FOREACH(it, &peer->receivers)
-    {
+    A3MI_LIST_FOREACH (it, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
         receiver->path.addr = *addr;
@@ -284,7 +281,8 @@ void a3mi_peer_set_addr(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const 
 
 /* ---- Merging ------------------------------------------------------------------ */
 
-void a3mi_peer_merge(struct a3mi_assoc *assoc, struct a3mi_peer *from, struct a3mi_peer *into, uint64_t incarnation)
+void a3mi_peer_merge(struct a3mi_assoc *assoc, struct a3mi_peer *from, struct a3mi_peer *into,
+                     uint64_t incarnation)
 {
     size_t it = 0;
     void *value;

@@ -21,19 +21,19 @@
 /* An incarnation that proved that it is, or was, alive. */
 struct a3mi_life {
     uint64_t incarnation;
-    uint64_t first_seen; /* clock value given last when it was seen first */
-    uint64_t ended_at;   /* likewise for its end; 0: not ended */
-    uint32_t channels;   /* a3mi_tx attached */
-    bool owed;           /* it must learn that we ended what we had made with it, though it lives on */
+    uint64_t first_seen;     /* clock value given last when it was seen first */
+    uint64_t ended_at;       /* likewise for its end; 0: not ended */
+    uint32_t channels;       /* a3mi_tx attached */
+    bool owed;               /* it must learn that we ended what we had made with it, though it lives on */
     int64_t duplicate_until; /* it was alive after its end: turned away until then */
 };
 
 struct a3mi_peer {
     struct a3mi_mapb_node by_id, by_addr;
-    bool at_addr; /* in by_addr */
-    bool is_self; /* the peer that loops back */
-    bool merged;  /* turned out to be another: waits to be released */
-    struct a3mi_name id; /* len 0: not known yet */
+    bool at_addr;         /* in by_addr */
+    bool is_self;         /* the peer that loops back */
+    bool merged;          /* turned out to be another: waits to be released */
+    struct a3mi_name id;  /* len 0: not known yet */
     struct a3m_addr addr; /* where new records are opened; kind NONE: not known */
     uint32_t refs;
     struct a3mi_list all;
@@ -64,7 +64,8 @@ void a3mi_peer_not_at(struct a3mi_assoc *assoc, struct a3mi_peer *peer);
  * then: channels move, the hook is called. Records of `from` have been moved or
  * ended.
  */
-void a3mi_peer_merge(struct a3mi_assoc *assoc, struct a3mi_peer *from, struct a3mi_peer *into, uint64_t incarnation);
+void a3mi_peer_merge(struct a3mi_assoc *assoc, struct a3mi_peer *from, struct a3mi_peer *into,
+                     uint64_t incarnation);
 /* Records of one incarnation (its proven ones) move to an address, and the peer with them. */
 void a3mi_peer_move(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
                     const struct a3m_addr *addr);
@@ -87,7 +88,8 @@ uint64_t a3mi_life_current(const struct a3mi_peer *peer);
  * it may live on, and must learn of it before anything more is accepted from
  * it: our next OPEN says so.
  */
-void a3mi_life_end(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, enum a3mi_peer_end why);
+void a3mi_life_end(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
+                   enum a3mi_peer_end why);
 /* The same, as the incarnation itself asked for by the OPEN that made `spared`, which stays. */
 void a3mi_life_end_afresh(struct a3mi_assoc *assoc, struct a3mi_peer *peer, struct a3mi_receiver *spared);
 /* Whether it is owed the news that everything ended. */

@@ -6,8 +6,9 @@
 
 static void receiver_alarm(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm);
 
-struct a3mi_receiver *a3mi_receiver_new(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
-                                        uint64_t s, uint64_t order, const struct a3m_addr *from)
+struct a3mi_receiver *a3mi_receiver_new(struct a3mi_assoc *assoc, struct a3mi_peer *peer,
+                                        uint64_t incarnation, uint64_t s, uint64_t order,
+                                        const struct a3m_addr *from)
 {
     struct a3mi_receiver *receiver = a3mi_slab_get(&assoc->receiver_slab);
 
@@ -83,8 +84,7 @@ void a3mi_receiver_free(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver
 /* The sender has moved on to this one: it has finished with its earlier ones. */
 static void free_earlier(struct a3mi_assoc *assoc, const struct a3mi_receiver *receiver)
 {
-    A3MI_LIST_FOREACH_SAFE(it, next, &receiver->peer->receivers)
-    {
+    A3MI_LIST_FOREACH_SAFE (it, next, &receiver->peer->receivers) {
         struct a3mi_receiver *other = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
         if (other != receiver && other->incarnation == receiver->incarnation) {
@@ -105,7 +105,8 @@ static void refuse_duplicate(struct a3mi_assoc *assoc, struct a3mi_receiver *rec
     assoc->hooks->duplicate_id(assoc->arg, &id, from);
 }
 
-bool a3mi_receiver_prove(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver, const struct a3m_addr *from)
+bool a3mi_receiver_prove(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver,
+                         const struct a3m_addr *from)
 {
     struct a3mi_peer *peer = receiver->peer;
     struct a3mi_life *life = a3mi_life_note(peer, receiver->incarnation, receiver->clock - 1);
@@ -202,8 +203,8 @@ static void receiver_alarm(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm)
     a3mi_alarm_by(assoc, alarm, next_probe(receiver));
 }
 
-void a3mi_receiver_accept(struct a3mi_assoc *assoc, const struct a3mi_receiver *receiver, const struct a3m_addr *to,
-                          uint32_t time, size_t asked)
+void a3mi_receiver_accept(struct a3mi_assoc *assoc, const struct a3mi_receiver *receiver,
+                          const struct a3m_addr *to, uint32_t time, size_t asked)
 {
     struct a3mi_answer *answer = a3mi_answer_new(assoc, to);
 

@@ -48,9 +48,9 @@ struct a3mi_receiver {
     uint64_t s, order;    /* the peer's */
     uint64_t r, clock;    /* ours: on the wire, and the clock value behind it */
     bool proven;
-    bool afresh;  /* its OPEN said so */
-    bool blocked; /* its sender must learn first that we ended everything: nothing is accepted */
-    uint8_t ack_state; /* enum a3mi_ack_state */
+    bool afresh;               /* its OPEN said so */
+    bool blocked;              /* its sender must learn first that we ended everything: nothing is accepted */
+    uint8_t ack_state;         /* enum a3mi_ack_state */
     uint16_t filled, unfilled; /* units since the last acknowledgement */
     uint16_t rotation;         /* which ranges are told first, when there are too many */
     struct a3mi_path path;
@@ -67,15 +67,16 @@ struct a3mi_receiver {
     int64_t probed_at; /* INT64_MIN: not since heard_at */
     int64_t probe_interval;
 
-    struct a3mi_rx control; /* index 0 */
+    struct a3mi_rx control;       /* index 0 */
     struct a3mi_resume resume[2]; /* of the lowest unit missing, of another */
 };
 
 /* ---- Life (receiver.c) --------------------------------------------------------- */
 
 /* A new one, unproven. NULL: no memory. */
-struct a3mi_receiver *a3mi_receiver_new(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
-                                        uint64_t s, uint64_t order, const struct a3m_addr *from);
+struct a3mi_receiver *a3mi_receiver_new(struct a3mi_assoc *assoc, struct a3mi_peer *peer,
+                                        uint64_t incarnation, uint64_t s, uint64_t order,
+                                        const struct a3m_addr *from);
 /*
  * Deletes it. `done`: its sender is, and will not ask for what was accepted;
  * otherwise a proven one is remembered in assoc->dropped.
@@ -85,23 +86,25 @@ void a3mi_receiver_free(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver
  * Its first DATA is there: its sender was alive after r was drawn. Ends what
  * that ends. False: the peer's id is used twice, and the record is gone.
  */
-bool a3mi_receiver_prove(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver, const struct a3m_addr *from);
+bool a3mi_receiver_prove(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver,
+                         const struct a3m_addr *from);
 /* Sends a PROBE. */
 void a3mi_receiver_probe(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver);
 /* Says that the record is there. */
-void a3mi_receiver_accept(struct a3mi_assoc *assoc, const struct a3mi_receiver *receiver, const struct a3m_addr *to,
-                          uint32_t time, size_t asked);
+void a3mi_receiver_accept(struct a3mi_assoc *assoc, const struct a3mi_receiver *receiver,
+                          const struct a3m_addr *to, uint32_t time, size_t asked);
 
 /* ---- Packets in (receiver_input.c) ----------------------------------------------- */
 
-void a3mi_receiver_open(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet,
-                        size_t asked);
-void a3mi_receiver_data(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet,
-                        size_t asked);
-void a3mi_receiver_ping(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet,
-                        size_t asked);
+void a3mi_receiver_open(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                        const struct a3mi_packet *packet, size_t asked);
+void a3mi_receiver_data(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                        const struct a3mi_packet *packet, size_t asked);
+void a3mi_receiver_ping(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                        const struct a3mi_packet *packet, size_t asked);
 void a3mi_receiver_close(struct a3mi_assoc *assoc, const struct a3mi_packet *packet);
-void a3mi_receiver_alive(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet);
+void a3mi_receiver_alive(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                         const struct a3mi_packet *packet);
 
 /* ---- Acknowledgements (receiver_ack.c) -------------------------------------------- */
 

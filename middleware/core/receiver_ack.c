@@ -96,8 +96,7 @@ void a3mi_receiver_ack_fill(struct a3mi_assoc *assoc, struct a3mi_receiver *rece
 
 struct a3mi_receiver *a3mi_receiver_owing(const struct a3mi_peer *peer, uint64_t incarnation)
 {
-    A3MI_LIST_FOREACH(it, &peer->receivers)
-    {
+    A3MI_LIST_FOREACH (it, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
         if (receiver->ack_state != A3MI_ACK_NONE && receiver->incarnation == incarnation) {

@@ -45,8 +45,8 @@ static void answer_retry(struct a3mi_assoc *assoc, const struct a3m_addr *to, co
 }
 
 /* An OPEN from a node of our own id: from ourselves, by an address, or from one that should not be. */
-static void open_from_own_id(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_open *open,
-                             size_t asked)
+static void open_from_own_id(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                             const struct a3mi_open *open, size_t asked)
 {
     if (open->source_incarnation != assoc->config.incarnation) {
         assoc->stats.duplicate_id++;
@@ -95,8 +95,7 @@ static bool turned_away(struct a3mi_assoc *assoc, const struct a3m_addr *from, c
 static struct a3mi_receiver *find_again(struct a3mi_peer *peer, const struct a3mi_open *open, bool *stale)
 {
     *stale = false;
-    A3MI_LIST_FOREACH(it, &peer->receivers)
-    {
+    A3MI_LIST_FOREACH (it, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
         if (receiver->incarnation != open->source_incarnation) {
@@ -113,8 +112,7 @@ static struct a3mi_receiver *find_again(struct a3mi_peer *peer, const struct a3m
 /* A newer OPEN takes the place of an unproven one; when there are too many, the oldest goes. */
 static void make_room(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation)
 {
-    A3MI_LIST_FOREACH_SAFE(it, next, &peer->receivers)
-    {
+    A3MI_LIST_FOREACH_SAFE (it, next, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
         if (receiver->incarnation == incarnation && !receiver->proven) {
@@ -144,8 +142,8 @@ static void open_new(struct a3mi_assoc *assoc, const struct a3m_addr *from, cons
     }
     peer->refs++;
     make_room(assoc, peer, open->source_incarnation);
-    struct a3mi_receiver *receiver =
-        a3mi_receiver_new(assoc, peer, open->source_incarnation, open->s, open->order, from);
+    struct a3mi_receiver *receiver = a3mi_receiver_new(assoc, peer, open->source_incarnation, open->s,
+                                                       open->order, from);
 
     if (receiver != NULL) {
         receiver->afresh = open->afresh;
@@ -154,8 +152,8 @@ static void open_new(struct a3mi_assoc *assoc, const struct a3m_addr *from, cons
     a3mi_peer_release(assoc, peer);
 }
 
-void a3mi_receiver_open(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet,
-                        size_t asked)
+void a3mi_receiver_open(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                        const struct a3mi_packet *packet, size_t asked)
 {
     struct a3mi_open open;
 
@@ -224,7 +222,8 @@ static void heard(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver, cons
     a3mi_path_heard(assoc, &receiver->path, from, packet->number, receiver->r, receiver->s);
 }
 
-static void heard_number(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver, uint64_t number, uint32_t time)
+static void heard_number(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver, uint64_t number,
+                         uint32_t time)
 {
     if (number > receiver->newest) {
         receiver->newest = number;
@@ -249,7 +248,8 @@ static struct a3mi_resume *find_resume(struct a3mi_receiver *receiver, uint64_t 
  * already; the unit comes again, with the same frames. The lowest missing unit
  * has a note of its own, so that others never keep it out.
  */
-static bool take_frames(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver, const struct a3mi_data *data)
+static bool take_frames(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver,
+                        const struct a3mi_data *data)
 {
     bool lowest = data->seq == receiver->have.next;
     struct a3mi_resume *resume = find_resume(receiver, data->seq);
@@ -309,7 +309,8 @@ static bool is_blocked(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver)
     return receiver->blocked;
 }
 
-static void accept_unit(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver, const struct a3mi_data *data)
+static void accept_unit(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver,
+                        const struct a3mi_data *data)
 {
     bool in_order = data->seq == receiver->have.next && receiver->have.count == 0;
 
@@ -333,8 +334,8 @@ static void accept_unit(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver
     count_unit(assoc, receiver, data, in_order);
 }
 
-void a3mi_receiver_data(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet,
-                        size_t asked)
+void a3mi_receiver_data(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                        const struct a3mi_packet *packet, size_t asked)
 {
     struct a3mi_receiver *receiver = a3mi_map64_get(&assoc->receivers, packet->addressee);
     struct a3mi_data data;
@@ -367,8 +368,8 @@ void a3mi_receiver_data(struct a3mi_assoc *assoc, const struct a3m_addr *from, c
 
 /* ---- PING, CLOSE, ALIVE --------------------------------------------------------- */
 
-void a3mi_receiver_ping(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet,
-                        size_t asked)
+void a3mi_receiver_ping(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                        const struct a3mi_packet *packet, size_t asked)
 {
     struct a3mi_receiver *receiver = a3mi_map64_get(&assoc->receivers, packet->addressee);
     struct a3mi_ping ping;
@@ -416,7 +417,8 @@ void a3mi_receiver_close(struct a3mi_assoc *assoc, const struct a3mi_packet *pac
     a3mi_peer_release(assoc, peer);
 }
 
-void a3mi_receiver_alive(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet)
+void a3mi_receiver_alive(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                         const struct a3mi_packet *packet)
 {
     struct a3mi_receiver *receiver = a3mi_map64_get(&assoc->receivers, packet->addressee);
     struct a3mi_alive alive;

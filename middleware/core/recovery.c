@@ -24,8 +24,8 @@ static int64_t reordering_window(const struct a3mi_recovery *recovery, const str
     return window < rtt->smoothed ? window : rtt->smoothed;
 }
 
-int64_t a3mi_recovery_lost_at(const struct a3mi_recovery *recovery, const struct a3mi_rtt *rtt, uint64_t number,
-                              int64_t sent_at)
+int64_t a3mi_recovery_lost_at(const struct a3mi_recovery *recovery, const struct a3mi_rtt *rtt,
+                              uint64_t number, int64_t sent_at)
 {
     if (number >= recovery->newest) {
         return INT64_MAX;

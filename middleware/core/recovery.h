@@ -16,11 +16,11 @@
 #include "core/rtt.h"
 
 struct a3mi_recovery {
-    uint64_t newest;    /* transmission number; 0: none known to have arrived */
-    int64_t newest_rtt; /* its round trip */
+    uint64_t newest;       /* transmission number; 0: none known to have arrived */
+    int64_t newest_rtt;    /* its round trip */
     uint32_t window_steps; /* quarters of the smallest round trip, at least 1 */
-    uint32_t calm;      /* losses in a row that were real; back to 1 step after 16 (RFC 8985, 6.2 step 4) */
-    uint32_t backoffs;  /* probe time-outs since something was acknowledged */
+    uint32_t calm;     /* losses in a row that were real; back to 1 step after 16 (RFC 8985, 6.2 step 4) */
+    uint32_t backoffs; /* probe time-outs since something was acknowledged */
 };
 
 void a3mi_recovery_init(struct a3mi_recovery *recovery);
@@ -29,8 +29,8 @@ void a3mi_recovery_init(struct a3mi_recovery *recovery);
 void a3mi_recovery_echo(struct a3mi_recovery *recovery, uint64_t number, int64_t rtt);
 
 /* When transmission `number`, sent at `sent_at`, counts as lost; INT64_MAX: not by what is known. */
-int64_t a3mi_recovery_lost_at(const struct a3mi_recovery *recovery, const struct a3mi_rtt *rtt, uint64_t number,
-                              int64_t sent_at);
+int64_t a3mi_recovery_lost_at(const struct a3mi_recovery *recovery, const struct a3mi_rtt *rtt,
+                              uint64_t number, int64_t sent_at);
 
 /* A loss turned out to be none: it was only late. */
 void a3mi_recovery_spurious(struct a3mi_recovery *recovery);

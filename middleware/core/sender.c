@@ -8,8 +8,7 @@
 
 struct a3mi_sender *a3mi_sender_find(struct a3mi_peer *peer, uint64_t incarnation, bool ended)
 {
-    A3MI_LIST_FOREACH(it, &peer->senders)
-    {
+    A3MI_LIST_FOREACH (it, &peer->senders) {
         struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
 
         if (sender->incarnation == incarnation && (!sender->ended || ended)) {
@@ -373,8 +372,7 @@ void a3mi_sender_free(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 
     free_units(assoc, sender);
     a3mi_tx_drop_queue(assoc, &sender->control);
-    while (a3mi_list_pop_front(&sender->ready.channels) != NULL) {
-    }
+    while (a3mi_list_pop_front(&sender->ready.channels) != NULL) {}
     if (sender->counted) {
         assoc->unfinished--;
     }

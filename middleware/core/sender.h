@@ -34,23 +34,23 @@ struct a3mi_sender {
     struct a3mi_alarm alarm;
     struct a3mi_peer *peer;
     enum a3mi_sender_state state;
-    bool ended;          /* on its way out: only tx_detach may find it */
-    bool counted;        /* in assoc->unfinished */
-    bool accepted_any;   /* something was acknowledged */
+    bool ended;        /* on its way out: only tx_detach may find it */
+    bool counted;      /* in assoc->unfinished */
+    bool accepted_any; /* something was acknowledged */
     bool ping_due, open_due;
-    bool afresh;         /* its OPEN says so; until a first unit is acknowledged */
-    bool window_limited; /* more would have been sent */
-    uint64_t s, order;   /* ours: on the wire, and the clock value behind it */
-    uint64_t r;          /* the peer's; OPEN only */
+    bool afresh;          /* its OPEN says so; until a first unit is acknowledged */
+    bool window_limited;  /* more would have been sent */
+    uint64_t s, order;    /* ours: on the wire, and the clock value behind it */
+    uint64_t r;           /* the peer's; OPEN only */
     uint64_t incarnation; /* of the peer; 0: not known yet */
     struct a3mi_path path;
 
-    uint64_t limit;          /* units below may be sent */
-    uint64_t acked, next;    /* all below `acked` are; `next` is the seq of the next unit */
-    struct a3mi_unit **ring; /* [seq % A3MI_RING], from acked to next; NULL: acknowledged */
-    struct a3mi_list sent;   /* units in flight, by transmission number */
-    struct a3mi_list lost;   /* units to send again */
-    uint64_t in_flight;      /* bytes */
+    uint64_t limit;                     /* units below may be sent */
+    uint64_t acked, next;               /* all below `acked` are; `next` is the seq of the next unit */
+    struct a3mi_unit **ring;            /* [seq % A3MI_RING], from acked to next; NULL: acknowledged */
+    struct a3mi_list sent;              /* units in flight, by transmission number */
+    struct a3mi_list lost;              /* units to send again */
+    uint64_t in_flight;                 /* bytes */
     uint64_t first_number, last_number; /* transmission numbers used under this s */
     struct a3mi_recovery recovery;
     struct a3mi_cc cc;
@@ -64,7 +64,7 @@ struct a3mi_sender {
     int64_t opened_at, open_interval; /* last OPEN, and how long until the next */
     int64_t sent_at;                  /* last DATA or PING */
     int64_t idle_since;
-    int64_t heard_at;                 /* last sign of life while unfinished */
+    int64_t heard_at; /* last sign of life while unfinished */
     bool has_cookie;
     uint8_t cookie[A3MI_COOKIE_SIZE];
 };
@@ -95,7 +95,8 @@ struct a3mi_sender *a3mi_sender_find(struct a3mi_peer *peer, uint64_t incarnatio
  * made if need be. One that is opening towards an unknown incarnation is bound.
  * NULL: no memory.
  */
-struct a3mi_sender *a3mi_sender_obtain(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation);
+struct a3mi_sender *a3mi_sender_obtain(struct a3mi_assoc *assoc, struct a3mi_peer *peer,
+                                       uint64_t incarnation);
 /* A channel has something to send: it is in line from now on. */
 void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struct a3mi_tx *tx);
 /* After anything changed: whether it can send now, and when it has something to do. */
@@ -119,12 +120,13 @@ void a3mi_sender_move(struct a3mi_assoc *assoc, struct a3mi_sender *sender, cons
 
 /* ---- Packets in (sender_input.c) -------------------------------------------------- */
 
-void a3mi_sender_accept(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet,
-                        size_t asked);
+void a3mi_sender_accept(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                        const struct a3mi_packet *packet, size_t asked);
 void a3mi_sender_retry(struct a3mi_assoc *assoc, const struct a3mi_packet *packet);
-void a3mi_sender_refuse(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet);
-void a3mi_sender_probe(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet,
-                       size_t asked);
+void a3mi_sender_refuse(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                        const struct a3mi_packet *packet);
+void a3mi_sender_probe(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                       const struct a3mi_packet *packet, size_t asked);
 void a3mi_sender_reset(struct a3mi_assoc *assoc, const struct a3mi_packet *packet);
 
 /* ---- Acknowledgements (sender_ack.c) ----------------------------------------------- */

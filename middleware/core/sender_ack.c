@@ -40,7 +40,8 @@ static void take_echo(struct a3mi_assoc *assoc, struct a3mi_sender *sender, cons
     }
     a3mi_rtt_sample(&sender->peer->rtt, rtt, (int64_t)ack->delay * 1000);
     a3mi_recovery_echo(&sender->recovery, ack->echo, rtt);
-    a3mi_pacer_set(&sender->pacer, sender->cc.window, sender->peer->rtt.smoothed, sender->cc.packet, assoc->now);
+    a3mi_pacer_set(&sender->pacer, sender->cc.window, sender->peer->rtt.smoothed, sender->cc.packet,
+                   assoc->now);
 }
 
 static uint32_t take_unit(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t seq, uint64_t echo)
@@ -100,7 +101,8 @@ int64_t a3mi_sender_detect(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 
     while ((it = a3mi_list_first(&sender->sent)) != NULL) {
         struct a3mi_unit *unit = a3mi_container_of(it, struct a3mi_unit, list);
-        int64_t at = a3mi_recovery_lost_at(&sender->recovery, &sender->peer->rtt, unit->number, unit->sent_at);
+        int64_t at = a3mi_recovery_lost_at(&sender->recovery, &sender->peer->rtt, unit->number,
+                                           unit->sent_at);
 
         if (at > assoc->now) {
             return at;

@@ -8,7 +8,8 @@
 #include "core/answer.h"
 
 /* Tells whoever thinks that we send as (s, r) that we do not. */
-static void answer_close(struct a3mi_assoc *assoc, const struct a3m_addr *to, uint64_t s, uint64_t r, size_t asked)
+static void answer_close(struct a3mi_assoc *assoc, const struct a3m_addr *to, uint64_t s, uint64_t r,
+                         size_t asked)
 {
     if (!a3mi_limiter_allows(&assoc->strangers, to, assoc->now)) {
         return;
@@ -24,7 +25,8 @@ static void answer_close(struct a3mi_assoc *assoc, const struct a3m_addr *to, ui
     }
 }
 
-static void report_duplicate(struct a3mi_assoc *assoc, const struct a3mi_name *id, const struct a3m_addr *where)
+static void report_duplicate(struct a3mi_assoc *assoc, const struct a3mi_name *id,
+                             const struct a3m_addr *where)
 {
     assoc->stats.duplicate_id++;
     assoc->hooks->duplicate_id(assoc->arg, id, where);
@@ -78,7 +80,7 @@ static bool name_peer(struct a3mi_assoc *assoc, struct a3mi_sender *sender, cons
 }
 
 static void begin(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3m_addr *from,
-                 const struct a3mi_packet *packet, const struct a3mi_accept *accept)
+                  const struct a3mi_packet *packet, const struct a3mi_accept *accept)
 {
     int64_t rtt = (int64_t)(uint32_t)(a3mi_assoc_time(assoc) - accept->time) * 1000;
 
@@ -126,7 +128,8 @@ static void accept_opening(struct a3mi_assoc *assoc, struct a3mi_sender *sender,
 {
     const struct a3mi_name *id = &sender->peer->id;
 
-    if ((id->len > 0 && !a3mi_name_eq(id, &accept->author)) || a3mi_name_eq(&accept->author, &assoc->config.id)) {
+    if ((id->len > 0 && !a3mi_name_eq(id, &accept->author)) ||
+        a3mi_name_eq(&accept->author, &assoc->config.id)) {
         assoc->stats.stray++;
         return;
     }
@@ -147,8 +150,8 @@ static void accept_opening(struct a3mi_assoc *assoc, struct a3mi_sender *sender,
     a3mi_sender_refresh(assoc, sender);
 }
 
-void a3mi_sender_accept(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet,
-                        size_t asked)
+void a3mi_sender_accept(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                        const struct a3mi_packet *packet, size_t asked)
 {
     struct a3mi_accept accept;
 
@@ -230,7 +233,8 @@ static void refused_node(struct a3mi_assoc *assoc, struct a3mi_sender *sender, c
     }
 }
 
-void a3mi_sender_refuse(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet)
+void a3mi_sender_refuse(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                        const struct a3mi_packet *packet)
 {
     struct a3mi_sender *sender = a3mi_map64_get(&assoc->senders, packet->addressee);
     struct a3mi_refuse refuse;
@@ -245,25 +249,20 @@ void a3mi_sender_refuse(struct a3mi_assoc *assoc, const struct a3m_addr *from, c
         return;
     }
     switch (refuse.reason) {
-    case A3MI_REFUSE_INCARNATION:
-        refused_incarnation(assoc, sender, &refuse);
-        break;
+    case A3MI_REFUSE_INCARNATION: refused_incarnation(assoc, sender, &refuse); break;
     case A3MI_REFUSE_DUPLICATE:
         report_duplicate(assoc, &assoc->config.id, from);
         a3mi_sender_end(assoc, sender, A3MI_PEER_RESET);
         break;
-    case A3MI_REFUSE_NODE:
-        refused_node(assoc, sender, from, &refuse);
-        break;
-    default:
-        assoc->stats.bad_packet++;
+    case A3MI_REFUSE_NODE: refused_node(assoc, sender, from, &refuse); break;
+    default: assoc->stats.bad_packet++;
     }
 }
 
 /* ---- PROBE, RESET --------------------------------------------------------------- */
 
-void a3mi_sender_probe(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_packet *packet,
-                       size_t asked)
+void a3mi_sender_probe(struct a3mi_assoc *assoc, const struct a3m_addr *from,
+                       const struct a3mi_packet *packet, size_t asked)
 {
     struct a3mi_sender *sender = a3mi_map64_get(&assoc->senders, packet->addressee);
     struct a3mi_probe probe;
@@ -296,8 +295,7 @@ void a3mi_sender_probe(struct a3mi_assoc *assoc, const struct a3m_addr *from, co
 
 static struct a3mi_sender *find_by_r(struct a3mi_peer *peer, uint64_t r)
 {
-    A3MI_LIST_FOREACH(it, &peer->senders)
-    {
+    A3MI_LIST_FOREACH (it, &peer->senders) {
         struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
 
         if (sender->state == A3MI_SENDER_OPEN && sender->r == r && !sender->ended) {

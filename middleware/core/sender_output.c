@@ -42,7 +42,8 @@ static struct a3mi_answer *build_open(struct a3mi_assoc *assoc, struct a3mi_send
     memcpy(open.cookie, sender->cookie, sizeof(open.cookie));
     sender->path.addr = peer->addr;
     sender->open_due = false;
-    sender->open_interval = sender->open_interval == 0 ? a3mi_rtt_pto(&peer->rtt, 0) : sender->open_interval * 2;
+    sender->open_interval = sender->open_interval == 0 ? a3mi_rtt_pto(&peer->rtt, 0)
+                                                       : sender->open_interval * 2;
     if (sender->open_interval > A3MI_PTO_MAX) {
         sender->open_interval = A3MI_PTO_MAX;
     }
@@ -109,7 +110,8 @@ static struct a3mi_unit *build_unit(struct a3mi_assoc *assoc, struct a3mi_sender
         return NULL;
     }
     size_t around = A3MI_PACKET_HEADER + A3MI_DATA_FIXED;
-    size_t room = assoc->packet_max - around - ack_room(a3mi_receiver_owing(sender->peer, sender->incarnation));
+    size_t room = assoc->packet_max - around -
+                  ack_room(a3mi_receiver_owing(sender->peer, sender->incarnation));
 
     unit->seq = sender->next;
     unit->count = 0;
@@ -231,7 +233,8 @@ bool a3mi_sender_build(struct a3mi_assoc *assoc, struct a3mi_sender *sender, str
     if (sender->state == A3MI_SENDER_OPEN && !sender->ping_due) {
         return build_data(assoc, sender, out, sent);
     }
-    sent->answer = sender->state == A3MI_SENDER_OPENING ? build_open(assoc, sender) : build_ping(assoc, sender);
+    sent->answer = sender->state == A3MI_SENDER_OPENING ? build_open(assoc, sender)
+                                                        : build_ping(assoc, sender);
     if (sent->answer == NULL) {
         return false;
     }

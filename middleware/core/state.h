@@ -64,10 +64,10 @@ struct a3mi_sent {
 };
 
 struct a3mi_loopback {
-    struct a3mi_peer *peer;    /* made when needed */
-    struct a3mi_list ready;    /* of a3mi_tx.ready */
-    struct a3mi_fifo control;  /* of a3m_msg.node */
-    struct a3mi_tx *current;   /* the one being served; NULL once it was detached */
+    struct a3mi_peer *peer;   /* made when needed */
+    struct a3mi_list ready;   /* of a3mi_tx.ready */
+    struct a3mi_fifo control; /* of a3m_msg.node */
+    struct a3mi_tx *current;  /* the one being served; NULL once it was detached */
 };
 
 struct a3mi_assoc {
@@ -79,8 +79,9 @@ struct a3mi_assoc {
     int64_t now;       /* of the call that is under way */
     bool leaving;      /* goodbye was said */
 
-    uint64_t ck;      /* the clock: the last value given */
-    uint64_t dropped; /* the highest r, as clock value, that was deleted after accepting although its sender was not done */
+    uint64_t ck; /* the clock: the last value given */
+    uint64_t
+        dropped; /* the highest r, as clock value, that was deleted after accepting although its sender was not done */
     uint64_t last_number; /* of a transmission */
     struct a3mi_perm64 perm;
     uint8_t cookie_key[16];

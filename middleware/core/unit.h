@@ -33,14 +33,14 @@ struct a3mi_part {
 struct a3mi_unit {
     struct a3mi_list list; /* in the sender's `sent` or `lost` */
     uint64_t seq;
-    uint64_t number;  /* of its last transmission */
+    uint64_t number; /* of its last transmission */
     int64_t sent_at;
-    uint32_t packet;  /* bytes of its last packet */
-    uint32_t frames;  /* bytes of frames */
-    uint8_t count;    /* transmissions; stays at 255 */
-    uint8_t flags;    /* of the DATA packet */
-    bool lost;        /* in `lost`, not in `sent` */
-    bool resent;      /* transmitted more than once */
+    uint32_t packet; /* bytes of its last packet */
+    uint32_t frames; /* bytes of frames */
+    uint8_t count;   /* transmissions; stays at 255 */
+    uint8_t flags;   /* of the DATA packet */
+    bool lost;       /* in `lost`, not in `sent` */
+    bool resent;     /* transmitted more than once */
     uint8_t parts_count;
     struct a3mi_part parts[A3MI_UNIT_PARTS];
     uint8_t bytes[A3MI_UNIT_HEADROOM + A3MI_UNIT_FRAMES];

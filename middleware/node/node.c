@@ -12,10 +12,10 @@
 #include "base/error.h"
 #include "transport/registry.h"
 
-#define DEFAULT_OUTBOX     (UINT64_C(64) << 20)
+#define DEFAULT_OUTBOX (UINT64_C(64) << 20)
 /* Units granted to a sender: from 350 KB to 2.8 MB. */
-#define WINDOW_LEAST 256
-#define WINDOW_MOST 2048
+#define WINDOW_LEAST       256
+#define WINDOW_MOST        2048
 #define REPORT_INTERVAL_NS INT64_C(1000000000)
 
 const char *a3m_version(void)

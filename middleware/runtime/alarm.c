@@ -45,7 +45,8 @@ void a3mi_alarm_set(struct a3mi_alarm *alarm, int64_t at)
 
     alarm->at = at > 0 ? at : 1; /* to timerfd, 0 means off */
     if (at != INT64_MAX) {
-        when.it_value = (struct timespec){.tv_sec = alarm->at / 1000000000, .tv_nsec = alarm->at % 1000000000};
+        when.it_value = (struct timespec){.tv_sec = alarm->at / 1000000000,
+                                          .tv_nsec = alarm->at % 1000000000};
     }
     (void)timerfd_settime(alarm->fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
@@ -76,5 +77,6 @@ bool a3mi_alarm_drain(const struct a3mi_alarm *alarm)
 {
     uint64_t times;
 
-    return syscall(SYS_read, alarm->fd, &times, sizeof times) == (long)sizeof times; /* no cancellation point */
+    return syscall(SYS_read, alarm->fd, &times, sizeof times) ==
+           (long)sizeof times; /* no cancellation point */
 }

@@ -69,8 +69,7 @@ void a3mi_parker_get_up(struct a3mi_parker *parker)
     uint32_t how = atomic_load_explicit(&parker->state, memory_order_relaxed);
 
     while (how != A3MI_PARKER_SIGNALLED && how != A3MI_PARKER_IDLE &&
-           !atomic_compare_exchange_weak(&parker->state, &how, A3MI_PARKER_IDLE)) {
-    }
+           !atomic_compare_exchange_weak(&parker->state, &how, A3MI_PARKER_IDLE)) {}
 }
 
 int a3mi_parker_doze(struct a3mi_parker *parker, int64_t deadline)
@@ -137,8 +136,8 @@ static bool wake(struct a3mi_parker *parker)
      * one before it could see what that wake is about.
      */
     (void)atomic_fetch_add(&parker->pending, UNDER_WAY - LISTED);
-    enum a3mi_parker_state slept =
-        (enum a3mi_parker_state)atomic_exchange(&parker->state, A3MI_PARKER_SIGNALLED);
+    enum a3mi_parker_state slept = (enum a3mi_parker_state)atomic_exchange(&parker->state,
+                                                                           A3MI_PARKER_SIGNALLED);
     if (slept == A3MI_PARKER_NETWORK) {
         /* First, as the thread may close the descriptor once it is free to go. */
         a3mi_parker_rouse(parker, slept, parker->network_fd);

@@ -22,10 +22,11 @@
 #include "base/list.h"
 
 struct a3mi_parker {
-    _Atomic uint32_t state;  /* [atomic] idle, signalled, asleep on the futex, asleep on the network */
-    _Atomic int32_t pending; /* [atomic] wakes collected and not yet carried out; odd: in a struct a3mi_wakes */
-    int network_fd;          /* [atomic: published by state] the eventfd that ends a sleep on the network */
-    struct a3mi_list role;   /* [role lock] in the list of those who wait without the reader role */
+    _Atomic uint32_t state; /* [atomic] idle, signalled, asleep on the futex, asleep on the network */
+    _Atomic int32_t
+        pending;           /* [atomic] wakes collected and not yet carried out; odd: in a struct a3mi_wakes */
+    int network_fd;        /* [atomic: published by state] the eventfd that ends a sleep on the network */
+    struct a3mi_list role; /* [role lock] in the list of those who wait without the reader role */
     struct a3mi_parker *next_wake; /* in a struct a3mi_wakes */
 };
 

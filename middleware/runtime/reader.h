@@ -64,12 +64,12 @@ struct a3mi_reader_ops {
 
 struct a3mi_reader_config {
     int transport_fd;
-    int64_t lease_ns;      /* 1 ms */
-    int64_t spin_ns;       /* 50 us; 0: never spin */
-    bool lend;             /* whether waiting callers may take the reader role */
-    char name[16];         /* of the thread */
-    int cpu;               /* -1: any */
-    int priority;          /* SCHED_FIFO; 0: none */
+    int64_t lease_ns; /* 1 ms */
+    int64_t spin_ns;  /* 50 us; 0: never spin */
+    bool lend;        /* whether waiting callers may take the reader role */
+    char name[16];    /* of the thread */
+    int cpu;          /* -1: any */
+    int priority;     /* SCHED_FIFO; 0: none */
 };
 
 /* All only grow. [atomic: relaxed] */

@@ -38,10 +38,10 @@ enum a3mi_reader_source {
 };
 
 struct a3mi_reader_counters {
-    _Atomic uint64_t turns;                                                       /* [engine] */
-    _Atomic uint64_t wakeups, rx_wakeups, timer_wakeups, lease_wakeups;           /* [thread] */
-    _Atomic uint64_t leader_sleeps;                                               /* [holder] */
-    _Atomic uint64_t waiter_sleeps, wakes;                                        /* [atomic] */
+    _Atomic uint64_t turns;                                             /* [engine] */
+    _Atomic uint64_t wakeups, rx_wakeups, timer_wakeups, lease_wakeups; /* [thread] */
+    _Atomic uint64_t leader_sleeps;                                     /* [holder] */
+    _Atomic uint64_t waiter_sleeps, wakes;                              /* [atomic] */
 };
 
 struct a3mi_reader {
@@ -59,23 +59,25 @@ struct a3mi_reader {
     alignas(64) struct a3mi_alarm deadline; /* [engine] */
     int64_t next_deadline, next_event;      /* [engine] what the last turn said */
     bool more;                              /* [engine] likewise */
-    _Atomic int64_t received_at;            /* [engine; read by all] ns; the last turn that looked at the network */
+    _Atomic int64_t received_at; /* [engine; read by all] ns; the last turn that looked at the network */
 
     struct a3mi_role role;
     struct a3mi_patience patience; /* [holder] */
 
-    alignas(64) _Atomic uint32_t touch_left; /* [atomic: relaxed; a lost update does no harm] calls until the clock is read */
-    _Atomic uint32_t touch_stride;           /* likewise */
-    _Atomic int64_t touched_at;              /* likewise */
+    alignas(64) _Atomic uint32_t
+        touch_left; /* [atomic: relaxed; a lost update does no harm] calls until the clock is read */
+    _Atomic uint32_t touch_stride; /* likewise */
+    _Atomic int64_t touched_at;    /* likewise */
 
-    alignas(64) _Atomic uint32_t signalled; /* [atomic] the thread was told to run a turn and did not begin one yet */
-    _Atomic uint32_t stop;                  /* [atomic] */
-    _Atomic uint32_t phase;                 /* [atomic] enum a3mi_reader_phase */
-    _Atomic uintptr_t thread_id;            /* [atomic] pthread_self() of the thread; 0: none */
+    alignas(64) _Atomic uint32_t
+        signalled;               /* [atomic] the thread was told to run a turn and did not begin one yet */
+    _Atomic uint32_t stop;       /* [atomic] */
+    _Atomic uint32_t phase;      /* [atomic] enum a3mi_reader_phase */
+    _Atomic uintptr_t thread_id; /* [atomic] pthread_self() of the thread; 0: none */
     pthread_t thread;
     int64_t asleep_since; /* [thread] ns; 0: its first sleep is to come */
-    uv_loop_t loop; /* [thread] */
-    uv_poll_t poll; /* [thread] */
+    uv_loop_t loop;       /* [thread] */
+    uv_poll_t poll;       /* [thread] */
 
     struct a3mi_reader_counters counters;
 };
@@ -106,8 +108,8 @@ struct a3mi_outcome {
     int64_t now;      /* ns; of the last turn */
     int64_t deadline; /* of protocol timers */
     bool received;
-    bool more;                        /* more to do, which nobody else has to look after */
-    void *after[A3MI_READER_ROUNDS];  /* for a3mi_reader_after */
+    bool more;                       /* more to do, which nobody else has to look after */
+    void *after[A3MI_READER_ROUNDS]; /* for a3mi_reader_after */
     unsigned afters;
 };
 

@@ -86,7 +86,8 @@ int a3mi_role_init(struct a3mi_role *role, int epfd, int fd, uint64_t fd_tag, in
     rc = watch_locked(role, EPOLLIN);
     if (rc != 0) {
         a3mi_alarm_close(&role->lease);
-        return a3mi_fail(rc == -ENOMEM ? A3M_ENOMEM : A3M_EOS, "epoll_ctl on the transport: %s", strerror(-rc));
+        return a3mi_fail(rc == -ENOMEM ? A3M_ENOMEM : A3M_EOS, "epoll_ctl on the transport: %s",
+                         strerror(-rc));
     }
     (void)pthread_mutex_init(&role->lock, NULL);
     return 0;

@@ -47,7 +47,8 @@ enum a3mi_role_state { A3MI_ROLE_READER, A3MI_ROLE_HELD, A3MI_ROLE_LEASED };
 
 struct a3mi_role {
     _Atomic uint32_t state; /* [role lock, but LEASED -> HELD by compare-exchange] */
-    _Atomic(struct a3mi_parker *) leader; /* set by itself, cleared under the role lock; NULL: none, or it is awake */
+    _Atomic(struct a3mi_parker *)
+        leader;              /* set by itself, cleared under the role lock; NULL: none, or it is awake */
     _Atomic bool want_write; /* [atomic: written under the engine lock] the transport waits to be writable */
     _Atomic int64_t active;  /* [atomic] ns; last sign that the lease is in use */
     _Atomic uint64_t transfers; /* [role lock] */

@@ -27,8 +27,9 @@
 #include "runtime/fence.h"
 
 struct a3mi_turnlock {
-    _Atomic uint32_t word;    /* [atomic: release by unlock, acquire by try] 1: held */
-    _Atomic uint32_t blocked; /* [atomic: fence on both sides] threads that sleep, or are about to, on `word` */
+    _Atomic uint32_t word; /* [atomic: release by unlock, acquire by try] 1: held */
+    _Atomic uint32_t
+        blocked; /* [atomic: fence on both sides] threads that sleep, or are about to, on `word` */
 };
 
 static inline void a3mi_turnlock_init(struct a3mi_turnlock *lock)

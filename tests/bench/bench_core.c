@@ -56,7 +56,8 @@ static void on_packed(void *arg, struct a3mi_tx *tx, a3m_msg *msg)
     a3m_msg_free(msg);
 }
 
-static void on_control(void *arg, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes, size_t size)
+static void on_control(void *arg, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes,
+                       size_t size)
 {
     (void)arg, (void)peer, (void)incarnation, (void)bytes, (void)size;
 }

@@ -118,7 +118,8 @@ void book_accepted(struct world *w, uint32_t channel, uint32_t node, uint64_t in
         world_fail(w, "more messages were accepted than sent");
     }
     if (!is_genuine(msg, channel, ch->accepted, ch->sizes[ch->accepted])) {
-        world_fail(w, "a message is not the next one of its channel: lost, repeated, out of order or damaged");
+        world_fail(w,
+                   "a message is not the next one of its channel: lost, repeated, out of order or damaged");
     }
     if (!ch->tx_open && ch->was_open && ch->accepted >= ch->sent - ch->unsent) {
         world_fail(w, "a message was accepted that had been reported as not delivered");

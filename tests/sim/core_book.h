@@ -20,8 +20,8 @@ struct book_channel {
     size_t capacity;
     bool rx_open, tx_open, was_open;
     bool rx_left; /* its receiver gave it up by itself: what is acknowledged then is lost on purpose */
-    const struct a3mi_rx *rx; /* while open */
-    uint64_t waiting;         /* when it was closed: messages accepted, but not in turn yet */
+    const struct a3mi_rx *rx;           /* while open */
+    uint64_t waiting;                   /* when it was closed: messages accepted, but not in turn yet */
     uint32_t credit_told, credit_heard; /* epochs */
 };
 
@@ -40,7 +40,8 @@ struct book_channel *book_channel(struct book *book, uint32_t channel);
 
 /* The next message of a channel. */
 a3m_msg *book_message(struct world *w, uint32_t channel, size_t size);
-void book_accepted(struct world *w, uint32_t channel, uint32_t node, uint64_t incarnation, const a3m_msg *msg);
+void book_accepted(struct world *w, uint32_t channel, uint32_t node, uint64_t incarnation,
+                   const a3m_msg *msg);
 void book_acknowledged(struct world *w, uint32_t channel, uint64_t n);
 void book_tx_closed(struct world *w, uint32_t channel, struct a3mi_tx_rest rest);
 void book_rx_closed(struct world *w, uint32_t channel, bool left);

@@ -199,7 +199,8 @@ static void on_message(void *arg, struct a3mi_rx *rx, a3m_msg *msg)
     a3m_msg_free(msg);
 }
 
-static void on_req(struct world_link *link, struct a3mi_peer *peer, uint64_t incarnation, const struct control *c)
+static void on_req(struct world_link *link, struct a3mi_peer *peer, uint64_t incarnation,
+                   const struct control *c)
 {
     if (c->number <= link->number) {
         if (link->state == WORLD_UP && link->number == c->number) {
@@ -216,7 +217,8 @@ static void on_req(struct world_link *link, struct a3mi_peer *peer, uint64_t inc
     (void)say(link, incarnation, ACC);
 }
 
-static void on_control(void *arg, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes, size_t size)
+static void on_control(void *arg, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes,
+                       size_t size)
 {
     struct world_node *node = arg;
     struct world *w = node->world;
@@ -416,8 +418,9 @@ bool links_settled(const struct world_node *node)
         const struct world_link *other = &w->nodes[link->to].links[node->index][link->slot];
         const struct book_channel *ch = book_channel(w->book, link->tx_channel);
 
-        if (other->state != WORLD_UP || other->number != link->number || other->rx_channel != link->tx_channel ||
-            ch->accepted != ch->sent || ch->acknowledged != ch->sent || ch->credit_heard != ch->credit_told) {
+        if (other->state != WORLD_UP || other->number != link->number ||
+            other->rx_channel != link->tx_channel || ch->accepted != ch->sent ||
+            ch->acknowledged != ch->sent || ch->credit_heard != ch->credit_told) {
             return false;
         }
     }
@@ -454,9 +457,9 @@ void links_print(const struct world_link *link)
     if (link->state == WORLD_UP) {
         const struct book_channel *ch = book_channel(book, link->tx_channel);
 
-        fprintf(stderr, " sent %llu accepted %llu acknowledged %llu credit %u/%u", (unsigned long long)ch->sent,
-                (unsigned long long)ch->accepted, (unsigned long long)ch->acknowledged, ch->credit_heard,
-                ch->credit_told);
+        fprintf(stderr, " sent %llu accepted %llu acknowledged %llu credit %u/%u",
+                (unsigned long long)ch->sent, (unsigned long long)ch->accepted,
+                (unsigned long long)ch->acknowledged, ch->credit_heard, ch->credit_told);
     }
     fprintf(stderr, "\n");
 }
@@ -499,7 +502,8 @@ void world_credit(struct world *w, uint32_t from, uint32_t to, uint32_t slot)
         return;
     }
     uint32_t epoch = ++link->epoch;
-    int result = a3mi_assoc_credit(node->assoc, &link->tx, epoch, (uint64_t)epoch * 7, (uint64_t)epoch * 1000, w->now);
+    int result = a3mi_assoc_credit(node->assoc, &link->tx, epoch, (uint64_t)epoch * 7, (uint64_t)epoch * 1000,
+                                   w->now);
 
     assert(result == 0);
     (void)result;

@@ -85,7 +85,8 @@ static int64_t delay(struct core_net *net)
     return t;
 }
 
-static void put(struct core_net *net, uint32_t from, uint32_t to, const uint8_t *bytes, size_t size, int64_t now)
+static void put(struct core_net *net, uint32_t from, uint32_t to, const uint8_t *bytes, size_t size,
+                int64_t now)
 {
     struct core_net_packet *packet = malloc(sizeof(*packet));
 
@@ -102,7 +103,8 @@ static void put(struct core_net *net, uint32_t from, uint32_t to, const uint8_t 
     push(net, packet);
 }
 
-void core_net_send(struct core_net *net, uint32_t from, uint32_t to, const uint8_t *bytes, size_t size, int64_t now)
+void core_net_send(struct core_net *net, uint32_t from, uint32_t to, const uint8_t *bytes, size_t size,
+                   int64_t now)
 {
     net->sent++;
     bool cut = from < CORE_NET_ADDRS && to < CORE_NET_ADDRS && net->cut[from][to];

@@ -45,7 +45,8 @@ struct core_net {
 
 void core_net_init(struct core_net *net, uint64_t seed);
 void core_net_fini(struct core_net *net);
-void core_net_send(struct core_net *net, uint32_t from, uint32_t to, const uint8_t *bytes, size_t size, int64_t now);
+void core_net_send(struct core_net *net, uint32_t from, uint32_t to, const uint8_t *bytes, size_t size,
+                   int64_t now);
 /* When the next packet arrives; INT64_MAX. */
 int64_t core_net_next(const struct core_net *net);
 /* Takes the next packet out; the caller frees it. */

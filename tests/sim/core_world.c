@@ -28,13 +28,14 @@ _Noreturn void world_fail(const struct world *w, const char *what)
         if (w->nodes[i].alive) {
             a3mi_assoc_get_stats(w->nodes[i].assoc, &s);
         }
-        fprintf(stderr,
-                "node %u%s: S %llu R %llu tx %llu again %llu rx %llu dup %llu stray %llu bad %llu %llu %llu\n", i,
-                w->nodes[i].alive ? "" : " (dead)", (unsigned long long)s.senders,
-                (unsigned long long)s.receivers, (unsigned long long)s.tx_units,
-                (unsigned long long)s.retransmitted, (unsigned long long)s.rx_units,
-                (unsigned long long)s.duplicates, (unsigned long long)s.stray, (unsigned long long)s.bad_packet,
-                (unsigned long long)s.bad_checksum, (unsigned long long)s.bad_frame);
+        fprintf(
+            stderr,
+            "node %u%s: S %llu R %llu tx %llu again %llu rx %llu dup %llu stray %llu bad %llu %llu %llu\n", i,
+            w->nodes[i].alive ? "" : " (dead)", (unsigned long long)s.senders,
+            (unsigned long long)s.receivers, (unsigned long long)s.tx_units,
+            (unsigned long long)s.retransmitted, (unsigned long long)s.rx_units,
+            (unsigned long long)s.duplicates, (unsigned long long)s.stray, (unsigned long long)s.bad_packet,
+            (unsigned long long)s.bad_checksum, (unsigned long long)s.bad_frame);
         for (uint32_t to = 0; to < w->options.nodes; to++) {
             for (uint32_t slot = 0; slot < w->options.slots; slot++) {
                 links_print(&w->nodes[i].links[to][slot]);
@@ -167,7 +168,8 @@ static bool pump_once(struct world_node *node)
         taken = a3mi_rng_below(&w->rng, n + 1);
     }
     for (size_t i = 0; i < taken; i++) {
-        core_net_send(&w->net, node->address, a3mi_addr_sim_number(out[i].to), out[i].bytes, out[i].size, w->now);
+        core_net_send(&w->net, node->address, a3mi_addr_sim_number(out[i].to), out[i].bytes, out[i].size,
+                      w->now);
     }
     if (taken < n) {
         a3mi_assoc_refused(node->assoc, out + taken, n - taken);

@@ -167,11 +167,11 @@ static void test_core_random_schedules_keep_the_invariants(void **state)
             break;
         }
     }
-    print_message("%llu seeds: %llu messages, %llu packets (%llu lost), %llu events, %llu channels (%llu left)\n",
-                  (unsigned long long)done, (unsigned long long)totals.messages,
-                  (unsigned long long)totals.packets, (unsigned long long)totals.lost,
-                  (unsigned long long)totals.events, (unsigned long long)totals.channels,
-                  (unsigned long long)totals.left);
+    print_message(
+        "%llu seeds: %llu messages, %llu packets (%llu lost), %llu events, %llu channels (%llu left)\n",
+        (unsigned long long)done, (unsigned long long)totals.messages, (unsigned long long)totals.packets,
+        (unsigned long long)totals.lost, (unsigned long long)totals.events,
+        (unsigned long long)totals.channels, (unsigned long long)totals.left);
 }
 
 int main(void)

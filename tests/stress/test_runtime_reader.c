@@ -69,7 +69,9 @@ static void disturb(struct end *end, uint64_t *seed)
     case 2: atomic_store(&f->want_write, true); break;
     case 3: atomic_store(&f->want_write, false); break;
     case 4: atomic_store(&f->deadline, a3mi_clock_now() + (int64_t)(next_random(seed) % 2000000)); break;
-    case 5: atomic_store(&f->event_deadline, a3mi_clock_now() + (int64_t)(next_random(seed) % 2000000)); break;
+    case 5:
+        atomic_store(&f->event_deadline, a3mi_clock_now() + (int64_t)(next_random(seed) % 2000000));
+        break;
     case 6: atomic_store(&f->after, f); break;
     default: a3mi_reader_touch(f->reader); break;
     }
@@ -154,7 +156,8 @@ static void run(struct a3mi_reader_config config)
         for (int t = 0; t < 2 * THREADS; t++) {
             workers[i][t] = (struct worker){.end = &ends[i], .seed = next_random(&seed)};
             assert_int_equal(pthread_create(&workers[i][t].thread, NULL, t < THREADS ? send_all : receive_all,
-                                            &workers[i][t]), 0);
+                                            &workers[i][t]),
+                             0);
         }
         assert_int_equal(a3mi_reader_start(ends[i].fake.reader), 0); /* they began before */
     }

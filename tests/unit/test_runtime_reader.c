@@ -22,13 +22,13 @@
 #include "support/runtime_fake.h"
 
 /* Until the condition holds, for at most ten seconds. */
-#define EVENTUALLY(condition)                                           \
-    do {                                                                \
-        int64_t until_ = a3mi_clock_now() + 10000 * FAKE_MS;            \
-        while (!(condition) && a3mi_clock_now() < until_) {             \
-            (void)sched_yield();                                        \
-        }                                                               \
-        assert_true(condition);                                         \
+#define EVENTUALLY(condition)                                \
+    do {                                                     \
+        int64_t until_ = a3mi_clock_now() + 10000 * FAKE_MS; \
+        while (!(condition) && a3mi_clock_now() < until_) {  \
+            (void)sched_yield();                             \
+        }                                                    \
+        assert_true(condition);                              \
     } while (0)
 
 struct fixture {
@@ -286,7 +286,8 @@ static void test_reader_wait_one_thread_reads_for_itself(void **state)
     config.lease_ns = 100000 * FAKE_MS;
     set_up_started(&fx, config);
     EVENTUALLY(fake_stats(&fx.fake).turns >= 2);
-    assert_int_equal(fake_recv(&fx.fake, in_ms(1), false), A3M_ETIMEDOUT); /* takes the role, leaves it on lease */
+    assert_int_equal(fake_recv(&fx.fake, in_ms(1), false),
+                     A3M_ETIMEDOUT); /* takes the role, leaves it on lease */
     uint64_t wakeups = fake_stats(&fx.fake).reader_wakeups;
     peer_sends(&fx, 10);
     for (int i = 0; i < 10; i++) {
@@ -626,12 +627,10 @@ static void test_reader_cancelled_thread_leaves_no_lock_and_no_role_behind(void 
         assert_int_equal(pthread_cancel(thread), 0);
         assert_int_equal(pthread_join(thread, &result), 0);
         assert_ptr_equal(result, PTHREAD_CANCELED);
-        while (recv(fx.ends[1], bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
-        }
+        while (recv(fx.ends[1], bytes, sizeof bytes, MSG_DONTWAIT) > 0) {}
         fake_send(&fx.fake, 2);
         EVENTUALLY(recv(fx.ends[1], bytes, sizeof bytes, MSG_DONTWAIT | MSG_PEEK) == 2);
-        while (recv(fx.ends[1], bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
-        }
+        while (recv(fx.ends[1], bytes, sizeof bytes, MSG_DONTWAIT) > 0) {}
         peer_sends(&fx, 1);
         assert_int_equal(fake_recv(&fx.fake, INT64_MAX, false), 0);
     }

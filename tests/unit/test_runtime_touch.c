@@ -24,7 +24,14 @@
 
 #include "support/runtime_fake.h"
 
-enum { MESSAGES = 20000, ALLOWED = MESSAGES / 1000, WARM_UP = 200, WORK_NS = 5000, AHEAD = 100, ATTEMPTS = 10 };
+enum {
+    MESSAGES = 20000,
+    ALLOWED = MESSAGES / 1000,
+    WARM_UP = 200,
+    WORK_NS = 5000,
+    AHEAD = 100,
+    ATTEMPTS = 10
+};
 
 struct flow {
     struct fake fake;
@@ -44,8 +51,7 @@ static uint64_t switches_of_thread(void)
 
 static void busy_until(int64_t at)
 {
-    while (a3mi_clock_now() < at) {
-    }
+    while (a3mi_clock_now() < at) {}
 }
 
 /* UDP on the loopback interface, connected both ways. */
