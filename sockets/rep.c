@@ -60,6 +60,9 @@ int a3m_reply(a3m_socket socket, a3m_msg *request, a3m_msg *reply, a3m_time dead
     } else {
         a3m_msg_clear_correlation(reply);
     }
+    if (result == A3M_EINVAL) {
+        result = A3M_ESTATE; /* a link of another socket: the request was received there */
+    }
     a3m_base_leave(base);
     return result;
 }

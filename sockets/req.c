@@ -134,6 +134,8 @@ static int req_open(a3m_base *base, void *state)
     req->capacity = BUCKETS_MIN;
     req->buckets = calloc(req->capacity, sizeof(struct pending *));
     req->outcomes_end = &req->outcomes;
+    /* Not those of a socket before this one (a restarted process): a reply to its request may come yet. */
+    req->last_number = (uint64_t)a3m_now().ns;
     return req->buckets != NULL ? A3M_OK : A3M_ENOMEM;
 }
 

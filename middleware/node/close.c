@@ -16,18 +16,44 @@
 
 #include "base/error.h"
 
+/*
+ * Between the last handle's end and the wake, the node must not go, nor the parker of who closes it:
+ *
+ *     last handle                        closing thread
+ *     live_handles = 0
+ *                                        live_handles is 0: frees parker and node
+ *     wakes node->idle: both are gone
+ *
+ * So the count changes, and the wake is noted in the parker (whose fini waits for it), under one lock; the
+ * caller holds a count of the node. A leaf: taken with a socket's lock held.
+ */
 void a3mi_node_handle_retired(struct a3mi_node *node)
 {
-    if (atomic_fetch_sub(&node->live_handles, 1) != 1) {
-        return;
+    struct a3mi_wakes wakes;
+    a3mi_wakes_init(&wakes);
+    pthread_mutex_lock(&node->idle_lock);
+    if (--node->live_handles == 0 && node->idle != NULL) {
+        a3mi_wakes_add(&wakes, node->idle);
     }
-    struct a3mi_parker *idle = atomic_load(&node->idle);
-    if (idle != NULL) {
-        struct a3mi_wakes wakes;
-        a3mi_wakes_init(&wakes);
-        a3mi_wakes_add(&wakes, idle);
-        a3mi_wakes_run(&wakes);
-    }
+    pthread_mutex_unlock(&node->idle_lock);
+    (void)a3mi_wakes_run(&wakes);
+}
+
+void a3mi_node_handle_made(struct a3mi_node *node)
+{
+    pthread_mutex_lock(&node->idle_lock);
+    node->live_handles++;
+    pthread_mutex_unlock(&node->idle_lock);
+}
+
+/* Says whom to wake when no call is inside any more; false: none is. */
+static bool await_idle(struct a3mi_node *node, struct a3mi_parker *parker)
+{
+    pthread_mutex_lock(&node->idle_lock);
+    bool inside = node->live_handles != 0;
+    node->idle = inside ? parker : NULL;
+    pthread_mutex_unlock(&node->idle_lock);
+    return inside;
 }
 
 void a3mi_node_check_closed(struct a3mi_node *node, struct a3mi_turn *turn)
@@ -132,8 +158,7 @@ static void wait_idle(struct a3mi_node *node)
 {
     struct a3mi_parker parker;
     a3mi_parker_init(&parker);
-    atomic_store(&node->idle, &parker);
-    while (atomic_load(&node->live_handles) != 0) {
+    while (await_idle(node, &parker)) {
         (void)a3mi_reader_wait(node->reader, &parker, INT64_MAX, false);
     }
     a3mi_parker_fini(&parker);

@@ -158,7 +158,7 @@ static size_t hand_up(struct a3mi_socket *socket, struct a3mi_link *link, a3m_ms
     case A3M_ARRIVAL_TAKEN: return 0;
     case A3M_ARRIVAL_DROP:
         socket->dropped++;
-        (void)a3mi_flow_taken(link, msg->size); /* carried by this or the next turn */
+        (void)a3mi_flow_taken(link, msg->identity, msg->size); /* carried by this or the next turn */
         a3m_msg_free(msg);
         return 0;
     case A3M_ARRIVAL_QUEUE: break;
@@ -217,17 +217,22 @@ static void note_finishing(struct a3mi_link *link)
     }
 }
 
+/* Not by the identity: a link that comes up again still has that of its earlier life. */
+static bool is_attached(const struct a3mi_link *link)
+{
+    return link->identity != NULL && (link->state == A3MI_LINK_UP || link->state == A3MI_LINK_ENDING ||
+                                      link->state == A3MI_LINK_FINISHING);
+}
+
 static void on_message(void *arg, struct a3mi_rx *rx, a3m_msg *msg)
 {
     struct a3mi_node *node = arg;
     struct a3mi_link *link = a3mi_container_of(rx, struct a3mi_link, rx);
     struct a3mi_socket *socket = link->socket;
-    if (link->identity == NULL) {
-        /* Data overtook the acceptance that it belongs to: it waits for it. */
-        a3mi_fifo_push(&link->batch, &msg->node);
-        return;
-    }
     a3mi_fifo_push(&link->batch, &msg->node);
+    if (!is_attached(link)) {
+        return; /* data overtook the acceptance that it belongs to: it waits for it */
+    }
     if (!a3mi_list_linked(&link->in_batch)) {
         a3mi_list_push_back(&socket->batch, &link->in_batch);
     }
@@ -242,6 +247,7 @@ static void on_control(void *arg, struct a3mi_peer *peer, uint64_t incarnation, 
                        size_t size)
 {
     struct a3mi_node *node = arg;
+    deliver(node, node->turn); /* what arrived before belongs to the link as it was before */
     a3mi_link_on_control(node, peer, incarnation, bytes, size, node->turn->now);
 }
 

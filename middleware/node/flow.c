@@ -63,8 +63,11 @@ static bool grant_due(const struct a3mi_link *link)
     return messages >= (link->capacity_messages + 3) / 4 || bytes >= (link->capacity_bytes + 3) / 4;
 }
 
-bool a3mi_flow_taken(struct a3mi_link *link, size_t size)
+bool a3mi_flow_taken(struct a3mi_link *link, const struct a3mi_identity *from, size_t size)
 {
+    if (from != link->identity) {
+        return false; /* of an earlier life, whose grant is over: the new one would grow by it for good */
+    }
     link->taken++;
     link->taken_bytes += size;
     if (link->credit_queued || link->state != A3MI_LINK_UP || !grant_due(link)) {

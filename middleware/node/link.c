@@ -27,7 +27,7 @@ struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming)
         free(link);
         return NULL;
     }
-    atomic_fetch_add(&socket->node->live_handles, 1);
+    a3mi_node_handle_made(socket->node);
     a3mi_socket_ref(socket);
     link->socket = socket;
     link->incoming = incoming;
@@ -77,8 +77,10 @@ static void handle_last(void *obj)
 {
     struct a3mi_link *link = obj;
     struct a3mi_node *node = link->socket->node;
+    atomic_fetch_add(&node->refs, 1);
     a3mi_link_unref(link);
     a3mi_node_handle_retired(node);
+    a3mi_node_unref(node);
 }
 
 /* [socket] No call finds the link any more. */
@@ -131,6 +133,11 @@ static void change(struct a3mi_link *link, enum a3mi_link_state state, bool ende
     } else if (was_up && !is_up(link)) {
         atomic_fetch_sub_explicit(&socket->node->links_up, 1, memory_order_relaxed);
     }
+    /* Who waits for a link "or none" learns it here: one that is being cancelled may stay for long. */
+    if ((was_up || was_coming) && socket->links_up == 0 && socket->links_coming == 0) {
+        a3mi_waitq_wake(socket, &socket->linkers, SIZE_MAX);
+        a3mi_waitq_wake(socket, &socket->senders, SIZE_MAX);
+    }
     a3mi_flow_refresh(link);
 }
 
@@ -142,6 +149,28 @@ void a3mi_link_count(struct a3mi_link *link)
 
 /* ---- Actions ------------------------------------------------------------------------ */
 
+/* Frees messages that were not handed up: of a life that did not come to be. They were acknowledged. */
+static void drop_batch(struct a3mi_link *link)
+{
+    struct a3mi_fifo_node *node;
+    a3mi_list_remove(&link->in_batch);
+    while ((node = a3mi_fifo_pop(&link->batch)) != NULL) {
+        a3m_msg_free(a3mi_container_of(node, a3m_msg, node));
+        link->socket->unread++;
+        link->socket->node->unread++;
+    }
+}
+
+/* [socket] An attempt came to nothing: what arrived on its index, ahead of an acceptance, is of another life. */
+static void drop_attempt(struct a3mi_link *link)
+{
+    if (link->rx_attached) {
+        a3mi_rx_detach(link->socket->node->assoc, &link->rx);
+        link->rx_attached = false;
+    }
+    drop_batch(link);
+}
+
 /* Draws a new number and a new index for an attempt. */
 static int renew(struct a3mi_link *link)
 {
@@ -150,10 +179,8 @@ static int renew(struct a3mi_link *link)
         a3mi_map64_del(&node->links, link->number);
         link->number = 0;
     }
-    if (link->rx_attached) {
-        a3mi_rx_detach(node->assoc, &link->rx);
-        link->rx_attached = false;
-    }
+    link->peer_number = 0; /* an earlier life's: a peer that restarted uses it for other links */
+    drop_attempt(link);
     uint64_t number = ++node->next_number;
     int result = a3mi_map64_put(&node->links, number, link);
     if (result != A3M_OK) {
@@ -237,9 +264,10 @@ static void attach(struct a3mi_link *link, const struct a3mi_control *info)
     link->told_bytes = link->capacity_bytes;
     link->reason = A3M_OK;
     a3mi_backoff_reset(&link->backoff);
+    link->armed_interval = 0;
     link->attempts = 0;
     /* Data may have overtaken the acceptance. */
-    if (!a3mi_fifo_empty(&link->batch)) {
+    if (!a3mi_fifo_empty(&link->batch) && !a3mi_list_linked(&link->in_batch)) {
         a3mi_list_push_back(&socket->batch, &link->in_batch);
         if (!a3mi_list_linked(&socket->in_batch)) {
             a3mi_socket_ref(socket);
@@ -314,16 +342,6 @@ static void detach(struct a3mi_link *link)
     tell_type_down(link);
 }
 
-/* Frees messages of this turn that were not handed up: of a life that did not come to be. */
-static void drop_batch(struct a3mi_link *link)
-{
-    struct a3mi_fifo_node *node;
-    a3mi_list_remove(&link->in_batch);
-    while ((node = a3mi_fifo_pop(&link->batch)) != NULL) {
-        a3m_msg_free(a3mi_container_of(node, a3m_msg, node));
-    }
-}
-
 /* [socket] The link is over: it leaves the engine. Its handle stays while its maker may ask why. */
 static void close_link(struct a3mi_link *link)
 {
@@ -334,11 +352,7 @@ static void close_link(struct a3mi_link *link)
         a3mi_map64_del(&node->links, link->number);
         link->number = 0;
     }
-    if (link->rx_attached) {
-        a3mi_rx_detach(node->assoc, &link->rx);
-        link->rx_attached = false;
-    }
-    drop_batch(link);
+    drop_attempt(link);
     if (link->peer != NULL) {
         a3mi_list_remove(&link->on_peer);
         a3mi_peer_release(node->assoc, link->peer);
@@ -422,6 +436,8 @@ void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const st
     a3mi_link_ref(link); /* the last action may drop the engine's */
     if ((actions & A3MI_DO_ATTACH) != 0) {
         attach(link, info);
+    } else if (link->state == A3MI_LINK_REQUESTING && step.next == A3MI_LINK_RETRYING) {
+        drop_attempt(link);
     }
     change(link, step.next, ended);
     if ((actions & A3MI_DO_ATTACH) != 0) {

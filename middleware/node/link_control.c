@@ -194,7 +194,9 @@ static struct a3mi_link *find_link(struct a3mi_node *node, struct a3mi_peer *pee
 /* [socket] Which of the three refusals it is for the machine; notes why. */
 static enum a3mi_link_event refusal_event(struct a3mi_link *link, const struct a3mi_control *control)
 {
-    link->reason = a3mi_refusal_code(control->refusal);
+    if (!link->ended) { /* a refusal that comes after this end closed or ended the link says nothing new */
+        link->reason = a3mi_refusal_code(control->refusal);
+    }
     if (a3mi_refusal_final(control->refusal)) {
         return A3MI_ON_REFUSE_FINAL;
     }
@@ -301,10 +303,8 @@ static void join(struct a3mi_link *link, struct a3mi_link *twin, int64_t now)
     link->alias = twin;
     link->reason = A3M_EEXIST;
     twin->incoming = false; /* this end wants it as well */
-    a3mi_link_step(link, A3MI_ON_REFUSE_FINAL, NULL, now);
-    if (link->state != A3MI_LINK_CLOSED) {
-        a3mi_link_step(link, A3MI_ON_TIMER_LAST, NULL, now);
-    }
+    a3mi_link_step(link, link->state == A3MI_LINK_REQUESTING ? A3MI_ON_REFUSE_FINAL : A3MI_ON_TIMER_LAST,
+                   NULL, now);
 }
 
 bool a3mi_link_join_twin(struct a3mi_link *link)

@@ -159,6 +159,11 @@ static struct a3mi_node *alloc_node(void)
         free(node);
         return NULL;
     }
+    if (pthread_mutex_init(&node->idle_lock, NULL) != 0) {
+        pthread_mutex_destroy(&node->names_lock);
+        free(node);
+        return NULL;
+    }
     atomic_init(&node->refs, 1);
     a3mi_map64_init(&node->links);
     a3mi_heap_init(&node->events);
@@ -185,6 +190,7 @@ void a3mi_node_unref(struct a3mi_node *node)
     a3mi_map64_fini(&node->links);
     a3mi_heap_fini(&node->events);
     a3mi_mapb_fini(&node->names);
+    pthread_mutex_destroy(&node->idle_lock);
     pthread_mutex_destroy(&node->names_lock);
     free(node);
 }
@@ -226,7 +232,7 @@ int a3m_node_new(a3m_node *out, const char *id, const char *address, const a3m_n
         a3mi_node_unref(node);
         return result;
     }
-    atomic_init(&node->live_handles, 1);
+    a3mi_node_handle_made(node);
     out->v = node->handle;
     return A3M_OK;
 }
@@ -287,7 +293,10 @@ struct set_peer {
     int result;
 };
 
-/* [engine] The peer stays known by being held once for ever: by the node. */
+/*
+ * [engine] The peer stays known by being held for ever: by the node. Once more at each call, since one that
+ * has an address may have it from traffic, and be held by nobody; only the last release would matter.
+ */
 static void set_peer(void *arg, struct a3mi_turn *turn)
 {
     struct set_peer *job = arg;
@@ -297,11 +306,7 @@ static void set_peer(void *arg, struct a3mi_turn *turn)
     if (peer == NULL) {
         job->result = A3M_ENOMEM;
     } else {
-        bool known = a3mi_peer_addr(peer) != NULL;
         a3mi_peer_set_addr(node->assoc, peer, &job->addr, turn->now);
-        if (known) {
-            a3mi_peer_release(node->assoc, peer);
-        }
     }
     node->turn = NULL;
 }

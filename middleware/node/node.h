@@ -6,7 +6,8 @@
  * Locks, outermost first (docs/locks.md):
  *   [engine]  the reader's engine lock: association, links' channels and machine
  *   [socket]  one per socket: its queues, waiters, and what applications see of its links
- *   [names]   the node's table of sockets; a leaf
+ *   [names]   the node's table of sockets; under it socket locks, but none of those above
+ *   [idle]    the node's count of handles; a leaf
  *
  * Lifetime: a node is counted by its handle, its sockets, and whoever closes it;
  * a socket by its handle, the node's table and its links; a link by its handle,
@@ -227,9 +228,11 @@ struct a3mi_node {
     _Atomic uint64_t outbox_bytes;   /* [atomic: relaxed] messages not yet wholly in units */
     _Atomic uint32_t window_waiting; /* [atomic] sockets that may have threads waiting for room */
     _Atomic uint64_t links_up;
-    _Atomic uint64_t discarded;         /* [atomic] messages in receive queues of closed sockets */
-    _Atomic uint32_t live_handles;      /* [atomic] of sockets and links: calls may be inside */
-    _Atomic(struct a3mi_parker *) idle; /* woken when live_handles reaches 0 */
+    _Atomic uint64_t discarded; /* [atomic] messages in receive queues of closed sockets */
+
+    pthread_mutex_t idle_lock; /* a leaf */
+    uint32_t live_handles;     /* [idle] of node, sockets and links: calls may be inside */
+    struct a3mi_parker *idle;  /* [idle] woken when live_handles reaches 0 */
 };
 
 /* ---- node.c, socket.c, link.c: counts --------------------------------------- */
@@ -240,6 +243,7 @@ void a3mi_socket_unref(struct a3mi_socket *socket);
 void a3mi_link_ref(struct a3mi_link *link);
 void a3mi_link_unref(struct a3mi_link *link);
 /* Handles of sockets and links, counted so that closing can wait for the calls that are inside. */
+void a3mi_node_handle_made(struct a3mi_node *node);
 void a3mi_node_handle_retired(struct a3mi_node *node);
 
 /* ---- socket.c: locking and names -------------------------------------------- */
@@ -290,8 +294,11 @@ int a3mi_flow_admit(const struct a3mi_link *link, size_t size);
 void a3mi_flow_use(struct a3mi_link *link, size_t size);
 /* [socket] Puts the link into or out of its socket's list of sendable ones. */
 void a3mi_flow_refresh(struct a3mi_link *link);
-/* [socket] The application took a message of `size` bytes; queues the grant when a batch is full: true, carry it. */
-bool a3mi_flow_taken(struct a3mi_link *link, size_t size);
+/*
+ * [socket] The application took a message of `size` bytes that came `from` there (each life of a link has
+ * an identity of its own); queues the grant when a batch is full: true, carry it.
+ */
+bool a3mi_flow_taken(struct a3mi_link *link, const struct a3mi_identity *from, size_t size);
 /* [engine] CMD_CREDIT. */
 void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now);
 /* [engine] The peer's grant. */

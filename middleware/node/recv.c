@@ -18,7 +18,7 @@ static a3m_msg *take(struct a3mi_socket *socket, bool *carry)
     struct a3mi_link *link = a3mi_container_of(first, struct a3mi_link, readable);
     a3m_msg *msg = a3mi_container_of(a3mi_fifo_pop(&link->inbox), a3m_msg, node);
     socket->inbox_count--;
-    *carry |= a3mi_flow_taken(link, msg->size);
+    *carry |= a3mi_flow_taken(link, msg->identity, msg->size);
     if (!a3mi_fifo_empty(&link->inbox)) {
         a3mi_list_push_back(&socket->readable, &link->readable);
     } else {

@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 
 #include <a3m/errors.h>
 
@@ -14,17 +13,33 @@
 static struct a3mi_handles handles;
 static int handles_error;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static atomic_bool forked; /* [atomic] this process is a child of the one that made the table */
+/* [atomic] Handles below this index were made by a process that this one is a child of. */
+static _Atomic uint32_t inherited;
 
+static void before_fork(void)
+{
+    pthread_mutex_lock(&handles.lock);
+}
+
+static void in_parent(void)
+{
+    pthread_mutex_unlock(&handles.lock);
+}
+
+/* The parent's slots are never used again, so that what the child makes has indices of its own. */
 static void in_child(void)
 {
-    atomic_store(&forked, true);
+    handles.free_list = NULL;
+    atomic_store(&inherited, handles.fresh);
+    pthread_mutex_unlock(&handles.lock);
 }
 
 static void make(void)
 {
     handles_error = a3mi_handles_init(&handles);
-    pthread_atfork(NULL, NULL, in_child);
+    if (handles_error == A3M_OK) {
+        pthread_atfork(before_fork, in_parent, in_child);
+    }
 }
 
 uint64_t a3mi_registry_add(void *obj, enum a3mi_handle_kind kind)
@@ -40,7 +55,7 @@ int a3mi_registry_get(uint64_t handle, enum a3mi_handle_kind kind, void **obj)
 {
     static const char *const names[] = {
         [A3MI_KIND_NODE] = "node", [A3MI_KIND_SOCKET] = "socket", [A3MI_KIND_LINK] = "link"};
-    if (atomic_load_explicit(&forked, memory_order_relaxed)) {
+    if (handle != 0 && (uint32_t)handle < atomic_load_explicit(&inherited, memory_order_relaxed)) {
         return a3mi_fail(A3M_EFORKED, "handles do not survive fork(): make a new node in the child");
     }
     pthread_once(&once, make);

@@ -75,21 +75,44 @@ static int block_on(struct a3mi_socket *socket, const struct block *block, a3m_t
     return result;
 }
 
+/*
+ * [socket] A call that waited ends without a message sent: the wake that it had may have been for room that
+ * somebody else can use, and no other may come. Waking one too many does no harm.
+ */
+static int leave(struct a3mi_socket *socket, struct a3mi_waitq *queue, bool waited, int result)
+{
+    if (waited) {
+        a3mi_waitq_wake(socket, queue, 1);
+    }
+    return result;
+}
+
+/* [socket] Whether all links that are up take less than `size` bytes: waiting would not help. */
+static bool too_large(const struct a3mi_socket *socket, size_t size)
+{
+    A3MI_LIST_FOREACH (it, &socket->links) {
+        const struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
+        if (link->state == A3MI_LINK_UP && !link->ended && size <= link->peer_max_message) {
+            return false;
+        }
+    }
+    return socket->links_up > 0;
+}
+
 /* [socket] A link that may take `size` bytes, the one whose turn it is first; NULL, and why. */
 static struct a3mi_link *pick(struct a3mi_socket *socket, size_t size, bool or_none, struct block *block)
 {
-    int code = A3M_ENOLINK;
     A3MI_LIST_FOREACH (it, &socket->sendable) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, sendable);
-        code = a3mi_flow_admit(link, size);
-        if (code == A3M_OK) {
+        if (a3mi_flow_admit(link, size) == A3M_OK) {
             return link;
         }
     }
     block->queue = &socket->senders;
-    if (code == A3M_EMSGSIZE) {
+    if (too_large(socket, size)) {
         block->queue = NULL;
-        block->code = code;
+        block->code = A3M_EMSGSIZE;
+        block->why = "a message larger than the peers take";
         return NULL;
     }
     if (socket->links_up > 0) {
@@ -101,6 +124,7 @@ static struct a3mi_link *pick(struct a3mi_socket *socket, size_t size, bool or_n
     block->why = "no link is up";
     if (or_none && socket->links_coming == 0) {
         block->queue = NULL;
+        block->why = "no link is up or coming up";
     }
     return NULL;
 }
@@ -123,7 +147,7 @@ static int send_any_locked(struct a3mi_socket *socket, a3m_msg *msg, a3m_link *u
         if (window_full(socket->node)) {
             int result = wait_window(socket, deadline, &looked);
             if (result != A3M_OK) {
-                return result;
+                return leave(socket, &socket->senders, looked, result);
             }
             continue;
         }
@@ -138,12 +162,11 @@ static int send_any_locked(struct a3mi_socket *socket, a3m_msg *msg, a3m_link *u
             return A3M_OK;
         }
         if (block.queue == NULL) {
-            return block.code == A3M_EMSGSIZE ? block.code
-                                              : a3mi_fail(block.code, "no link is up or coming up");
+            return leave(socket, &socket->senders, looked, a3mi_fail(block.code, "%s", block.why));
         }
         int result = block_on(socket, &block, deadline, &looked);
         if (result != A3M_OK) {
-            return result;
+            return leave(socket, &socket->senders, looked, result);
         }
     }
     return a3mi_fail(A3M_ECLOSED, "the socket '%s' is closed", socket->tag.s);
@@ -193,7 +216,7 @@ static int send_to_locked(struct a3mi_socket *socket, struct a3mi_link *link, a3
         if (window_full(socket->node)) {
             int result = wait_window(socket, deadline, &looked);
             if (result != A3M_OK) {
-                return result;
+                return leave(socket, &link->credit_waiters, looked, result);
             }
             continue;
         }
@@ -212,7 +235,7 @@ static int send_to_locked(struct a3mi_socket *socket, struct a3mi_link *link, a3
         struct block block = {&link->credit_waiters, A3M_ENOCREDIT, "the link has no credit"};
         int result = block_on(socket, &block, deadline, &looked);
         if (result != A3M_OK) {
-            return result;
+            return leave(socket, &link->credit_waiters, looked, result);
         }
     }
     return a3mi_fail(A3M_ECLOSED, "the socket '%s' is closed", socket->tag.s);
@@ -230,13 +253,10 @@ int a3m_base_send_to(a3m_base *base, a3m_link handle, a3m_msg *msg, a3m_time dea
     struct a3mi_link *link = obj;
     int result = A3M_OK;
     a3mi_socket_lock(base);
-    if (link->alias != NULL) {
-        link = link->alias;
-    }
     if (link->socket != base) {
         result = a3mi_fail(A3M_EINVAL, "the link is not one of this socket");
     } else {
-        result = send_to_locked(base, link, msg, deadline);
+        result = send_to_locked(base, link->alias != NULL ? link->alias : link, msg, deadline);
     }
     a3mi_socket_unlock(base);
     a3mi_registry_put(handle.v);

@@ -234,7 +234,7 @@ static int open_socket(struct a3mi_node *node, const a3m_socket_type *type, cons
         a3mi_socket_unref(socket);
         return a3mi_fail(A3M_ENOMEM, "no memory for a socket");
     }
-    atomic_fetch_add(&node->live_handles, 1);
+    a3mi_node_handle_made(node);
     a3mi_socket_ref(socket); /* the table's */
     result = publish(socket);
     if (result != A3M_OK) {
@@ -296,6 +296,7 @@ void a3mi_socket_begin_close(struct a3mi_socket *socket)
     a3mi_socket_lock(socket);
     if (socket->closed) {
         a3mi_socket_unlock(socket);
+        unpublish(socket); /* for one who closes the node, and comes between another's unlock and unpublish */
         return;
     }
     socket->closed = true;

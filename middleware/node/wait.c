@@ -39,6 +39,7 @@ static void hold_flush(void)
 
 void a3mi_hold_begin(struct a3mi_node *node)
 {
+    hold_flush(); /* of an outer one: a type that sends many for each of many */
     held_node = node;
     held_pushed = false;
 }
@@ -79,7 +80,12 @@ int a3mi_socket_wait(struct a3mi_socket *socket, struct a3mi_waitq *queue, a3m_t
     struct a3mi_waiter waiter;
     a3mi_parker_init(&waiter.parker);
     a3mi_list_push_back(&queue->waiters, &waiter.list);
+    bool carry = socket->credit_pushed;
+    socket->credit_pushed = false;
     a3mi_socket_unlock(socket);
+    if (carry) {
+        a3mi_node_carry(node);
+    }
     hold_flush();
     int result = a3mi_reader_wait(node->reader, &waiter.parker, deadline.ns, eintr);
     a3mi_socket_lock(socket);

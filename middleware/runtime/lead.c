@@ -32,6 +32,7 @@ struct wait {
     bool eintr;
     int64_t quiet_since; /* ns; nothing was received since; 0: it just began */
     bool yielded;        /* it has spun since then */
+    int64_t yield_at;    /* ns; when the yield under way began; 0: none is */
     struct a3mi_outcome last;
 };
 
@@ -127,6 +128,11 @@ static void try_turn(struct a3mi_reader *reader, struct wait *wait)
 static int lead_step(struct a3mi_reader *reader, struct wait *wait)
 {
     try_turn(reader, wait);
+    if (wait->yield_at != 0 &&
+        a3mi_patience_yielded(&reader->patience, wait->last.now - wait->yield_at, wait->last.now)) {
+        wait->yielded = false; /* what came meanwhile does not show that spinning pays */
+    }
+    wait->yield_at = 0;
     bool signalled = a3mi_parker_take(wait->parker);
     if ((signalled || wait->last.received) && wait->yielded) {
         a3mi_patience_paid(&reader->patience);
@@ -151,8 +157,9 @@ static int lead_step(struct a3mi_reader *reader, struct wait *wait)
             a3mi_patience_in_vain(&reader->patience);
         }
     }
-    if (wait->last.now - wait->quiet_since < a3mi_patience_spin(&reader->patience)) {
+    if (wait->last.now - wait->quiet_since < a3mi_patience_spin(&reader->patience, wait->last.now)) {
         wait->yielded = true;
+        wait->yield_at = wait->last.now;
         (void)sched_yield();
         return GO_ON;
     }
@@ -182,8 +189,11 @@ static int lead(struct a3mi_reader *reader, struct wait *wait)
 
     wait->parker->network_fd = reader->leader_fd;
     wait->quiet_since = 0;
-    wait->yielded = a3mi_patience_yields(&reader->patience);
+    int64_t now = a3mi_clock_now();
+    wait->yielded = a3mi_patience_yields(&reader->patience, now);
+    wait->yield_at = 0;
     if (wait->yielded) {
+        wait->yield_at = now;
         (void)sched_yield();
     }
     wait->last = (struct a3mi_outcome){.deadline = INT64_MAX};

@@ -15,6 +15,10 @@
  * saves a turn (a quarter of the round trip); where messages pile up to yield
  * first would be a waste, and on a busy machine a long one. So a look in vain
  * makes the next sixteen waits yield first, and then it looks first again.
+ *
+ * A yield that takes long says that others want the processor: it lasts as long
+ * as their slice (1.5 ms and more), while a sleeper that is woken gets the
+ * processor at once. Then it does neither for a while.
  */
 #ifndef A3MI_PATIENCE_H
 #define A3MI_PATIENCE_H
@@ -28,6 +32,9 @@
 #define A3MI_PATIENCE_DOUBT 64
 /* Waits that yield first after a look in vain. */
 #define A3MI_PATIENCE_YIELDS 16
+/* A yield that takes longer lost the processor to somebody else; for so long it does without. */
+#define A3MI_PATIENCE_LOST_NS  INT64_C(200000)
+#define A3MI_PATIENCE_AFTER_NS INT64_C(20000000)
 
 struct a3mi_patience {
     int64_t spin_ns;  /* [const] 0: never spin */
@@ -36,6 +43,7 @@ struct a3mi_patience {
     int needed;       /* short sleeps in a row that fill it up */
     int short_sleeps; /* in a row, until now */
     int yields;       /* waits to come that yield first */
+    int64_t again_at; /* ns; until then the processor is wanted by others: neither spin nor yield */
     bool slept_long;  /* the last sleep was a long one: another one like it is expected */
 };
 
@@ -46,15 +54,26 @@ static inline void a3mi_patience_init(struct a3mi_patience *p, int64_t spin_ns, 
 }
 
 /* For how long to spin, ns. */
-static inline int64_t a3mi_patience_spin(const struct a3mi_patience *p)
+static inline int64_t a3mi_patience_spin(const struct a3mi_patience *p, int64_t now)
 {
-    return p->left > 0 ? p->spin_ns : 0;
+    return p->left > 0 && now >= p->again_at ? p->spin_ns : 0;
+}
+
+/* A yield took `took` ns, until `now`; true when that says that others want the processor. */
+static inline bool a3mi_patience_yielded(struct a3mi_patience *p, int64_t took, int64_t now)
+{
+    if (took < A3MI_PATIENCE_LOST_NS) {
+        return false;
+    }
+    p->again_at = now + A3MI_PATIENCE_AFTER_NS;
+    p->yields = 0;
+    return true;
 }
 
 /* At the beginning of a wait: whether to yield before the first look. */
-static inline bool a3mi_patience_yields(struct a3mi_patience *p)
+static inline bool a3mi_patience_yields(struct a3mi_patience *p, int64_t now)
 {
-    if (p->yields == 0) {
+    if (p->yields == 0 || now < p->again_at) {
         return false;
     }
     p->yields--;

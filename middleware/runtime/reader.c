@@ -109,7 +109,8 @@ static void turns(struct a3mi_reader *reader, unsigned flags)
             }
             continue;
         }
-        if (!spins(reader) || outcome.now - quiet_since >= a3mi_patience_spin(&reader->patience)) {
+        if (!spins(reader) ||
+            outcome.now - quiet_since >= a3mi_patience_spin(&reader->patience, outcome.now)) {
             return;
         }
         flags |= A3MI_TURN_RECEIVE;

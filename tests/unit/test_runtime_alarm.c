@@ -138,7 +138,7 @@ static void test_alarm_went_off_forgets_unless_set_anew(void **state)
 
 static void slept(struct a3mi_patience *p, int64_t ns)
 {
-    a3mi_patience_slept(p, ns, ns + a3mi_patience_spin(p));
+    a3mi_patience_slept(p, ns, ns + a3mi_patience_spin(p, 0));
 }
 
 static void test_patience_nothing_comes_stops_spinning(void **state)
@@ -148,12 +148,12 @@ static void test_patience_nothing_comes_stops_spinning(void **state)
     (void)state;
     a3mi_patience_init(&p, 50 * US, MS);
     for (int i = 0; i < A3MI_PATIENCE_FULL; i++) {
-        assert_int_equal(a3mi_patience_spin(&p), 50 * US);
+        assert_int_equal(a3mi_patience_spin(&p, 0), 50 * US);
         slept(&p, 500 * US);
     }
-    assert_int_equal(a3mi_patience_spin(&p), 0);
+    assert_int_equal(a3mi_patience_spin(&p, 0), 0);
     slept(&p, 500 * US);
-    assert_int_equal(a3mi_patience_spin(&p), 0);
+    assert_int_equal(a3mi_patience_spin(&p, 0), 0);
     assert_false(p.slept_long);
     slept(&p, 2 * MS);
     assert_true(p.slept_long);
@@ -168,14 +168,14 @@ static void test_patience_traffic_comes_back_spins_again(void **state)
     for (int i = 0; i < 10; i++) {
         slept(&p, 100 * MS);
     }
-    assert_int_equal(a3mi_patience_spin(&p), 0);
+    assert_int_equal(a3mi_patience_spin(&p, 0), 0);
     slept(&p, 60 * US);
-    assert_int_equal(a3mi_patience_spin(&p), 50 * US);
+    assert_int_equal(a3mi_patience_spin(&p, 0), 50 * US);
     slept(&p, 200 * US);
     a3mi_patience_paid(&p);
     slept(&p, 200 * US);
     slept(&p, 200 * US);
-    assert_int_equal(a3mi_patience_spin(&p), 50 * US); /* full again in between */
+    assert_int_equal(a3mi_patience_spin(&p, 0), 50 * US); /* full again in between */
 }
 
 static void test_patience_always_just_too_late_spins_seldom(void **state)
@@ -186,7 +186,7 @@ static void test_patience_always_just_too_late_spins_seldom(void **state)
     (void)state;
     a3mi_patience_init(&p, 50 * US, MS);
     for (int i = 0; i < 1000; i++) {
-        spins += a3mi_patience_spin(&p) != 0 ? 1 : 0;
+        spins += a3mi_patience_spin(&p, 0) != 0 ? 1 : 0;
         slept(&p, 80 * US);
     }
     assert_true(spins < 80);
@@ -199,7 +199,7 @@ static void test_patience_never_spins_when_told_so(void **state)
     (void)state;
     a3mi_patience_init(&p, 0, MS);
     a3mi_patience_paid(&p);
-    assert_int_equal(a3mi_patience_spin(&p), 0);
+    assert_int_equal(a3mi_patience_spin(&p, 0), 0);
 }
 
 static void test_patience_look_in_vain_yields_first_for_a_while(void **state)
@@ -208,12 +208,12 @@ static void test_patience_look_in_vain_yields_first_for_a_while(void **state)
 
     (void)state;
     a3mi_patience_init(&p, 50 * US, MS);
-    assert_false(a3mi_patience_yields(&p));
+    assert_false(a3mi_patience_yields(&p, 0));
     a3mi_patience_in_vain(&p);
     for (int i = 0; i < A3MI_PATIENCE_YIELDS; i++) {
-        assert_true(a3mi_patience_yields(&p));
+        assert_true(a3mi_patience_yields(&p, 0));
     }
-    assert_false(a3mi_patience_yields(&p));
+    assert_false(a3mi_patience_yields(&p, 0));
 }
 
 /* ---- The clock ------------------------------------------------------------------ */
