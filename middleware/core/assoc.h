@@ -132,7 +132,7 @@ struct a3mi_assoc_stats {
 };
 
 /* A3M_ENOMEM, A3M_EINVAL (mtu). `hooks` and `arg` are kept. */
-int a3mi_assoc_new(struct a3mi_assoc **assoc, const struct a3mi_assoc_config *config,
+int a3mi_assoc_new(struct a3mi_assoc **out, const struct a3mi_assoc_config *config,
                    const struct a3mi_assoc_hooks *hooks, void *arg);
 /* Frees everything, messages that wait included. Channels must have been detached. */
 void a3mi_assoc_free(struct a3mi_assoc *assoc);

@@ -40,7 +40,7 @@ static void choose(struct a3mi_receiver *receiver, unsigned n, bool chosen[A3MI_
             n--;
         }
     }
-    for (uint32_t at = receiver->rotation; n > 0; at++) {
+    for (uint32_t at = receiver->rotation; n > 0 && have->count > 0; at++) {
         uint32_t i = at % have->count;
 
         receiver->rotation = (uint16_t)((i + 1) % have->count);
