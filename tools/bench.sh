@@ -4,10 +4,12 @@
 # Measures A3M beside libzmq and bare UDP on this machine, and prints the tables. How to read them:
 # docs/performance.md. Builds the release preset first, unless told where the programs are.
 #
-# usage: bench.sh [--quick] [--runs N] [--seconds S] [--csv FOLDER] [--programs FOLDER] [BENCHMARK…]
+# usage: bench.sh [--quick] [--runs N] [--seconds S] [--patience S] [--csv FOLDER] [--programs FOLDER] [BENCHMARK…]
 #   --quick            about 30 seconds instead of about 5 minutes: for a look, not for a report
 #   --runs N           repetitions of each measurement, interleaved
 #   --seconds S        how long each one takes
+#   --patience S       waits up to S seconds for each benchmark until the machine is quiet, and measures
+#                      again what others disturbed
 #   --csv FOLDER       writes BENCHMARK.csv there instead of printing the tables
 #   --programs FOLDER  where bench_* are, built already
 #   BENCHMARK          roundtrip, oneway, wakeups; all of them when none is named
@@ -27,15 +29,17 @@ csv=
 quick=
 runs=()
 seconds=()
+patience=()
 benchmarks=()
 while [[ $# -gt 0 ]]; do
     case $1 in
     --quick) quick=1 ;;
-    --runs | --seconds | --csv | --programs)
+    --runs | --seconds | --patience | --csv | --programs)
         [[ $# -ge 2 ]] || usage
         case $1 in
         --runs) runs=(--runs "$2") ;;
         --seconds) seconds=(--seconds "$2") ;;
+        --patience) patience=(--patience "$2") ;;
         --csv) csv=$2 ;;
         --programs) programs=$2 ;;
         esac
@@ -63,7 +67,7 @@ arguments_of() {
         wakeups) echo --runs 1 --seconds 0.4 ;;
         esac
     fi
-    echo "${runs[@]}" "${seconds[@]}"
+    echo "${runs[@]}" "${seconds[@]}" "${patience[@]}"
     [[ -z $csv ]] || echo --csv
 }
 

@@ -85,10 +85,10 @@ int a3mi_mailbox_new(struct a3mi_mailbox **out)
     }
     m->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (m->fd < 0) {
-        int code = errno == EMFILE || errno == ENFILE ? A3M_EMFILE : errno == ENOMEM ? A3M_ENOMEM : A3M_EOS;
+        int err = errno;
 
         free(m);
-        return a3mi_fail(code, "no eventfd for a mailbox: %m");
+        return a3mi_fail_os(err, "eventfd for a mailbox");
     }
     pthread_mutex_init(&m->lock, NULL);
     atomic_init(&m->refs, 1);

@@ -69,11 +69,7 @@ static int fail_open(int error, const struct a3m_addr *local)
     case EPERM:
         return a3mi_fail(A3M_EACCES,
                          "%s: not permitted; ports below 1024 need privilege (CAP_NET_BIND_SERVICE)", text);
-    case EMFILE:
-    case ENFILE: return a3mi_fail(A3M_EMFILE, "%s: no file descriptor is left", text);
-    case ENOMEM:
-    case ENOBUFS: return a3mi_fail(A3M_ENOMEM, "%s: no memory for a socket", text);
-    default: errno = error; return a3mi_fail(A3M_EOS, "%s: %m", text);
+    default: return a3mi_fail_os(error, text);
     }
 }
 

@@ -79,3 +79,20 @@ int a3mi_fail_plain(int code)
     detail[0] = '\0';
     return code;
 }
+
+int a3mi_fail_os(int err, const char *what)
+{
+    int code;
+
+    switch (err) {
+    case EMFILE:
+    case ENFILE: code = A3M_EMFILE; break;
+    case ENOMEM:
+    case ENOBUFS: code = A3M_ENOMEM; break;
+    case EPERM:
+    case EACCES: code = A3M_EACCES; break;
+    default: code = A3M_EOS; break;
+    }
+    errno = err;
+    return a3mi_fail(code, "%s: %m", what);
+}

@@ -22,4 +22,10 @@ int a3mi_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3
 /* The same with nothing to say: the detail becomes "", and the one of an earlier failure does not linger. */
 int a3mi_fail_plain(int code);
 
+/*
+ * What the operating system refused, `err` being an errno value: the detail says
+ * "what: why". Returns A3M_EMFILE, A3M_ENOMEM, A3M_EACCES or A3M_EOS.
+ */
+int a3mi_fail_os(int err, const char *what);
+
 #endif

@@ -2,7 +2,6 @@
 #include "runtime/alarm.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -23,12 +22,7 @@ int a3mi_alarm_open(struct a3mi_alarm *alarm)
     if (alarm->fd >= 0) {
         return 0;
     }
-    switch (errno) {
-    case EMFILE:
-    case ENFILE: return a3mi_fail(A3M_EMFILE, "timerfd_create: %s", strerror(errno));
-    case ENOMEM: return a3mi_fail(A3M_ENOMEM, "timerfd_create: %s", strerror(errno));
-    default: return a3mi_fail(A3M_EOS, "timerfd_create: %s", strerror(errno));
-    }
+    return a3mi_fail_os(errno, "timerfd_create");
 }
 
 void a3mi_alarm_close(struct a3mi_alarm *alarm)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,15 +12,7 @@
 int a3mi_eventfd_open(int *fd)
 {
     *fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (*fd >= 0) {
-        return 0;
-    }
-    switch (errno) {
-    case EMFILE:
-    case ENFILE: return a3mi_fail(A3M_EMFILE, "eventfd: %s", strerror(errno));
-    case ENOMEM: return a3mi_fail(A3M_ENOMEM, "eventfd: %s", strerror(errno));
-    default: return a3mi_fail(A3M_EOS, "eventfd: %s", strerror(errno));
-    }
+    return *fd >= 0 ? 0 : a3mi_fail_os(errno, "eventfd");
 }
 
 void a3mi_eventfd_write(int fd)

@@ -17,10 +17,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "base/error.h"
-
 #include "runtime/clock.h"
 #include "runtime/eventfd.h"
+#include "base/error.h"
 #include "runtime/reader_parts.h"
 
 /* Turns of the thread in a row before it lets the loop turn round. */
@@ -90,11 +89,16 @@ static void turns(struct a3mi_reader *reader, unsigned flags)
 {
     struct a3mi_outcome outcome;
     int64_t quiet_since = 0;
+    int64_t yield_at = 0; /* 0: it did not yield before this turn */
     bool yielded = false;
 
     for (int busy = 0; busy < TURNS_IN_A_ROW && !stopping(reader);) {
         a3mi_reader_turn(reader, flags, A3MI_RUNNER_PASSING, &outcome);
         a3mi_reader_after(reader, &outcome);
+        if (yield_at != 0 && a3mi_patience_yielded(&reader->patience, outcome.now - yield_at, outcome.now)) {
+            yielded = false;
+        }
+        yield_at = 0;
         if (outcome.received && yielded) {
             a3mi_patience_paid(&reader->patience);
         }
@@ -115,6 +119,7 @@ static void turns(struct a3mi_reader *reader, unsigned flags)
         }
         flags |= A3MI_TURN_RECEIVE;
         yielded = true;
+        yield_at = outcome.now;
         (void)sched_yield();
     }
 }
@@ -225,7 +230,7 @@ int a3mi_reader_start(struct a3mi_reader *reader)
     }
     atomic_store(&reader->started, false);
     atomic_store(&reader->phase, A3MI_READER_NEW);
-    return a3mi_fail(rc == EPERM ? A3M_EACCES : A3M_EOS, "reader thread: %s", strerror(rc));
+    return a3mi_fail_os(rc, "reader thread");
 }
 
 bool a3mi_reader_started(const struct a3mi_reader *reader)
@@ -255,22 +260,12 @@ bool a3mi_reader_on_thread(const struct a3mi_reader *reader)
 
 /* ---- Life --------------------------------------------------------------------- */
 
-static int code_of(int err)
-{
-    switch (err) {
-    case EMFILE:
-    case ENFILE: return A3M_EMFILE;
-    case ENOMEM: return A3M_ENOMEM;
-    default: return A3M_EOS;
-    }
-}
-
 static int watch(const struct a3mi_reader *reader, int fd, enum a3mi_reader_source source)
 {
     struct epoll_event ev = {.events = EPOLLIN, .data.u64 = source};
 
     if (epoll_ctl(reader->epfd, EPOLL_CTL_ADD, fd, &ev) != 0) {
-        return a3mi_fail(code_of(errno), "epoll_ctl: %s", strerror(errno));
+        return a3mi_fail_os(errno, "epoll_ctl");
     }
     return 0;
 }
@@ -280,7 +275,7 @@ static int open_set(struct a3mi_reader *reader)
 {
     reader->epfd = epoll_create1(EPOLL_CLOEXEC);
     if (reader->epfd < 0) {
-        return a3mi_fail(code_of(errno), "epoll_create1: %s", strerror(errno));
+        return a3mi_fail_os(errno, "epoll_create1");
     }
     int rc = a3mi_eventfd_open(&reader->signal_fd);
     if (rc == 0) {
@@ -327,7 +322,7 @@ static int try_descriptors(const struct a3mi_reader *reader)
         if (fd >= 0) {
             fds[n++] = fd;
         } else {
-            rc = a3mi_fail(code_of(errno), "descriptors for an event loop: %s", strerror(errno));
+            rc = a3mi_fail_os(errno, "descriptors for an event loop");
         }
     }
     while (n > 0) {
@@ -345,7 +340,7 @@ static int open_loop(struct a3mi_reader *reader)
     }
     rc = uv_loop_init(&reader->loop);
     if (rc != 0) {
-        return a3mi_fail(code_of(-rc), "uv_loop_init: %s", uv_strerror(rc));
+        return a3mi_fail_os(-rc, "uv_loop_init"); /* its codes are negative errno values */
     }
     rc = uv_poll_init(&reader->loop, &reader->poll, reader->epfd);
     if (rc == 0) {
@@ -358,7 +353,7 @@ static int open_loop(struct a3mi_reader *reader)
         (void)uv_run(&reader->loop, UV_RUN_DEFAULT);
     }
     (void)uv_loop_close(&reader->loop);
-    return a3mi_fail(code_of(-rc), "uv_poll: %s", uv_strerror(rc));
+    return a3mi_fail_os(-rc, "uv_poll");
 }
 
 static void close_loop(struct a3mi_reader *reader)
@@ -386,21 +381,16 @@ static void init(struct a3mi_reader *reader, const struct a3mi_reader_config *co
     a3mi_patience_init(&reader->patience, config->spin_ns, config->lease_ns);
 }
 
-int a3mi_reader_new(struct a3mi_reader **out, const struct a3mi_reader_config *config,
-                    const struct a3mi_reader_ops *ops, void *arg)
+/* What a3mi_reader_new opens, besides memory. */
+static int open_all(struct a3mi_reader *reader)
 {
-    struct a3mi_reader *reader = aligned_alloc(alignof(struct a3mi_reader), sizeof *reader);
-
-    if (reader == NULL) {
-        return a3mi_fail(A3M_ENOMEM, "no memory for a reader");
-    }
-    init(reader, config, ops, arg);
     int rc = open_set(reader);
+
     if (rc != 0) {
         goto fail_set;
     }
-    rc = a3mi_role_init(&reader->role, reader->epfd, config->transport_fd, A3MI_SOURCE_TRANSPORT,
-                        config->lease_ns);
+    rc = a3mi_role_init(&reader->role, reader->epfd, reader->config.transport_fd, A3MI_SOURCE_TRANSPORT,
+                        reader->config.lease_ns);
     if (rc != 0) {
         goto fail_set;
     }
@@ -412,15 +402,31 @@ int a3mi_reader_new(struct a3mi_reader **out, const struct a3mi_reader_config *c
     if (rc != 0) {
         goto fail_role;
     }
-    *out = reader;
     return 0;
 
 fail_role:
     a3mi_role_fini(&reader->role);
 fail_set:
     close_set(reader);
-    free(reader);
     return rc;
+}
+
+int a3mi_reader_new(struct a3mi_reader **reader, const struct a3mi_reader_config *config,
+                    const struct a3mi_reader_ops *ops, void *arg)
+{
+    struct a3mi_reader *made = aligned_alloc(alignof(struct a3mi_reader), sizeof *made);
+
+    if (made == NULL) {
+        return a3mi_fail(A3M_ENOMEM, "no memory for a reader");
+    }
+    init(made, config, ops, arg);
+    int rc = open_all(made);
+    if (rc != 0) {
+        free(made);
+        return rc;
+    }
+    *reader = made;
+    return 0;
 }
 
 void a3mi_reader_free(struct a3mi_reader *reader)

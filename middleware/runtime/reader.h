@@ -84,7 +84,7 @@ struct a3mi_reader;
 /* A3M_EMFILE, A3M_ENOMEM, A3M_EOS. The transport's descriptor stays the caller's. */
 int a3mi_reader_new(struct a3mi_reader **reader, const struct a3mi_reader_config *config,
                     const struct a3mi_reader_ops *ops, void *arg);
-/* Starts the thread: it blocks all signals. A3M_ESTATE, A3M_EOS, A3M_EACCES (priority). */
+/* Starts the thread: it blocks all signals. A3M_ESTATE, A3M_EACCES (priority), A3M_ENOMEM, A3M_EOS. */
 int a3mi_reader_start(struct a3mi_reader *reader);
 bool a3mi_reader_started(const struct a3mi_reader *reader);
 /* Stops and joins the thread. Nobody may be in a3mi_reader_wait any more. Not on the reader thread. */

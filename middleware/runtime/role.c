@@ -9,7 +9,6 @@
 #include "runtime/role.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/epoll.h>
 
 #include "base/error.h"
@@ -86,8 +85,7 @@ int a3mi_role_init(struct a3mi_role *role, int epfd, int fd, uint64_t fd_tag, in
     rc = watch_locked(role, EPOLLIN);
     if (rc != 0) {
         a3mi_alarm_close(&role->lease);
-        return a3mi_fail(rc == -ENOMEM ? A3M_ENOMEM : A3M_EOS, "epoll_ctl on the transport: %s",
-                         strerror(-rc));
+        return a3mi_fail_os(-rc, "epoll_ctl on the transport");
     }
     (void)pthread_mutex_init(&role->lock, NULL);
     return 0;

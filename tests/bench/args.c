@@ -12,6 +12,8 @@
 static const char help[] = "\n"
                            "  --runs N        repetitions of each measurement, interleaved (%zu)\n"
                            "  --seconds S     how long one takes (%.2f)\n"
+                           "  --patience S    waits up to S seconds in all for the machine to be quiet, and\n"
+                           "                  measures again what was disturbed; 0: does not (%.0f)\n"
                            "  --pin LIST      of same, split, free: where the two processes run\n"
                            "  --size LIST     of message sizes in bytes, where the benchmark varies them\n"
                            "  --peer LIST     only these, as in a3m-call,zmq-call\n"
@@ -33,14 +35,14 @@ static size_t parse_size(const char *option, const char *text, size_t min, size_
     return (size_t)value;
 }
 
-static void parse_seconds(struct bench_args *args, const char *text)
+static int64_t parse_seconds(const char *option, const char *text, double min, double max)
 {
     char *end;
     double seconds = strtod(text, &end);
-    if (end == text || *end != '\0' || !(seconds >= 0.01 && seconds <= 600)) {
-        invalid("--seconds", text);
+    if (end == text || *end != '\0' || !(seconds >= min && seconds <= max)) {
+        invalid(option, text);
     }
-    args->duration_ns = (int64_t)(seconds * 1e9);
+    return (int64_t)(seconds * 1e9);
 }
 
 static void parse_pins(struct bench_args *args, char *list)
@@ -71,24 +73,31 @@ static void parse_sizes(struct bench_args *args, char *list)
 void bench_args_parse(struct bench_args *args, int argc, char **argv, const char *what)
 {
     static const struct option options[] = {
-        {"runs", required_argument, NULL, 'r'}, {"seconds", required_argument, NULL, 's'},
-        {"pin", required_argument, NULL, 'p'},  {"size", required_argument, NULL, 'z'},
-        {"peer", required_argument, NULL, 'e'}, {"csv", no_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
+        {"runs", required_argument, NULL, 'r'},
+        {"seconds", required_argument, NULL, 's'},
+        {"pin", required_argument, NULL, 'p'},
+        {"size", required_argument, NULL, 'z'},
+        {"peer", required_argument, NULL, 'e'},
+        {"csv", no_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
+        {"patience", required_argument, NULL, 'a'},
+        {NULL, 0, NULL, 0},
     };
     struct bench_args defaults = *args;
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
         case 'r': args->runs = parse_size("--runs", optarg, 1, BENCH_ARGS_RUNS_MAX); break;
-        case 's': parse_seconds(args, optarg); break;
+        case 's': args->duration_ns = parse_seconds("--seconds", optarg, 0.01, 600); break;
+        case 'a': args->patience_ns = parse_seconds("--patience", optarg, 0, 86400); break;
         case 'p': parse_pins(args, optarg); break;
         case 'z': parse_sizes(args, optarg); break;
         case 'e': args->peers = optarg; break;
         case 'c': args->csv = true; break;
         case 'h':
             (void)printf("%s: %s\n", argv[0], what);
-            (void)printf(help, defaults.runs, (double)defaults.duration_ns / 1e9);
+            (void)printf(help, defaults.runs, (double)defaults.duration_ns / 1e9,
+                         (double)defaults.patience_ns / 1e9);
             exit(EXIT_SUCCESS);
         default: exit(2);
         }

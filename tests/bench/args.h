@@ -14,6 +14,7 @@ enum { BENCH_ARGS_RUNS_MAX = 101, BENCH_ARGS_SIZES_MAX = 8 };
 struct bench_args {
     size_t runs;
     int64_t duration_ns; /* of one measurement */
+    int64_t patience_ns; /* for quiet moments, in all; 0: measures whatever the machine does */
     bool pins[BENCH_PIN_COUNT_];
     size_t sizes[BENCH_ARGS_SIZES_MAX];
     size_t n_sizes;

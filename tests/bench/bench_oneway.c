@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "bench/campaign.h"
-#include "bench/host.h"
 #include "bench/peer.h"
 #include "bench/role.h"
 #include "bench/table.h"
@@ -90,7 +89,6 @@ static void print(const struct bench_campaign *campaign)
 int main(int argc, char **argv)
 {
     static struct bench_campaign campaign;
-    struct bench_host host;
     struct bench_args args = {
         .runs = 5,
         .duration_ns = 1000000000,
@@ -102,9 +100,8 @@ int main(int argc, char **argv)
     bench_args_parse(&args, argc, argv, "messages one way, side by side");
     bench_campaign_init(&campaign, &args);
     plan(&campaign, &args);
-    bench_host_begin(&host);
     bench_campaign_run(&campaign);
-    bench_host_print(&host, args.csv ? stderr : stdout);
+    bench_campaign_print_host(&campaign);
     print(&campaign);
     bench_campaign_fini(&campaign);
     return campaign.failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

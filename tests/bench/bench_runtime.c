@@ -332,7 +332,7 @@ static void bench_trips(const char *name, int a, int b, bool bare, struct a3mi_r
 
 int main(int argc, char **argv)
 {
-    int count = argc > 1 ? atoi(argv[1]) : 50000;
+    int count = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 50000;
     struct a3mi_reader_config config = fake_config();
     struct a3mi_reader_config asleep = fake_config();
     struct a3mi_reader_config kept = fake_config();

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 
 #include "bench/campaign.h"
-#include "bench/host.h"
 #include "bench/peer.h"
 #include "bench/role.h"
 #include "bench/table.h"
@@ -131,7 +130,6 @@ static void plan(struct bench_campaign *campaign, const struct bench_args *args)
 int main(int argc, char **argv)
 {
     static struct bench_campaign campaign;
-    struct bench_host host;
     struct bench_args args = {
         .runs = 3,
         .duration_ns = 1000000000,
@@ -143,9 +141,8 @@ int main(int argc, char **argv)
     bench_args_parse(&args, argc, argv, "how often threads are woken, on each path of A3M");
     bench_campaign_init(&campaign, &args);
     plan(&campaign, &args);
-    bench_host_begin(&host);
     bench_campaign_run(&campaign);
-    bench_host_print(&host, args.csv ? stderr : stdout);
+    bench_campaign_print_host(&campaign);
     print(&campaign);
     bench_campaign_fini(&campaign);
     return campaign.failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -47,19 +47,52 @@ static void progress(const struct bench_campaign *campaign, size_t run, const st
     }
 }
 
+/* Measures, again and again if need be, until nobody disturbs it or the patience is over. */
+static void run_one(const struct bench_cell *cell, struct bench_run *run, int64_t deadline)
+{
+    for (;;) {
+        struct bench_host host;
+        bool quiet = bench_host_await_quiet(deadline);
+        bench_host_begin(&host);
+        run->ok = bench_pair_run(&cell->plan, &run->server, &run->client);
+        run->disturbed = bench_host_noise(&host) > BENCH_HOST_NOISY;
+        if (!quiet || !run->disturbed) {
+            return;
+        }
+    }
+}
+
 void bench_campaign_run(struct bench_campaign *campaign)
 {
+    int64_t patience = campaign->args->patience_ns;
+    bench_host_begin(&campaign->begin);
+    int64_t deadline = patience > 0 ? campaign->begin.wall_ns + patience : 0;
     for (size_t r = 0; r < campaign->args->runs; r++) {
         for (size_t i = 0; i < campaign->n; i++) {
             struct bench_cell *cell = &campaign->cells[i];
-            struct bench_run *run = &cell->runs[r];
             progress(campaign, r, cell);
-            run->ok = bench_pair_run(&cell->plan, &run->server, &run->client);
-            campaign->failed += !run->ok;
+            run_one(cell, &cell->runs[r], deadline);
+            campaign->failed += !cell->runs[r].ok;
         }
     }
     if (isatty(STDERR_FILENO)) {
         (void)fputs("\r\033[K", stderr);
+    }
+}
+
+void bench_campaign_print_host(const struct bench_campaign *campaign)
+{
+    FILE *to = campaign->args->csv ? stderr : stdout;
+    size_t disturbed = 0;
+    for (size_t i = 0; i < campaign->n; i++) {
+        for (size_t r = 0; r < campaign->args->runs; r++) {
+            disturbed += campaign->cells[i].runs[r].disturbed;
+        }
+    }
+    bench_host_print(&campaign->begin, to);
+    if (disturbed > 0) {
+        (void)fprintf(to, "# NOISY: %zu of %zu runs were disturbed; take these figures as provisional\n",
+                      disturbed, campaign->n * campaign->args->runs);
     }
 }
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "bench/args.h"
+#include "bench/host.h"
 #include "bench/pin.h"
 #include "bench/plan.h"
 #include "bench/spread.h"
@@ -18,6 +19,7 @@ enum { BENCH_CAMPAIGN_CELLS = 128 };
 
 struct bench_run {
     bool ok;
+    bool disturbed; /* others used the machine meanwhile (BENCH_HOST_NOISY) */
     struct bench_report server, client;
 };
 
@@ -32,6 +34,7 @@ struct bench_cell {
 struct bench_campaign {
     const struct bench_args *args;
     size_t n, failed; /* cells; runs that failed */
+    struct bench_host begin;
     struct bench_cell cells[BENCH_CAMPAIGN_CELLS];
 };
 
@@ -48,6 +51,12 @@ struct bench_cell *bench_campaign_add(struct bench_campaign *campaign, const str
 
 /* Carries it out. Says where it is on standard error when that is a terminal. */
 void bench_campaign_run(struct bench_campaign *campaign);
+
+/*
+ * Writes lines beginning with '#': the machine, and how quiet it was; to standard
+ * error when the table is for programs.
+ */
+void bench_campaign_print_host(const struct bench_campaign *campaign);
 
 /* A figure of one run. */
 typedef double bench_figure(const struct bench_run *run);

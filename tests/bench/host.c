@@ -64,22 +64,49 @@ static void print_machine(FILE *to)
                   name.release);
 }
 
-void bench_host_print(const struct bench_host *begin, FILE *to)
+/* Shares of the machine since then. */
+static void shares(const struct bench_host *since, double *others, double *stolen)
 {
     struct bench_host now;
-    double load[3] = {0};
     bench_host_begin(&now);
-    double all = (double)(now.wall_ns - begin->wall_ns) * (double)sysconf(_SC_NPROCESSORS_ONLN);
-    double own = (double)(now.own_ns - begin->own_ns);
-    double others = ((double)(now.busy_ns - begin->busy_ns) - own) / all;
-    double stolen = (double)(now.stolen_ns - begin->stolen_ns) / all;
-    others = others < 0 ? 0 : others;
+    double all = (double)(now.wall_ns - since->wall_ns) * (double)sysconf(_SC_NPROCESSORS_ONLN);
+    double own = (double)(now.own_ns - since->own_ns);
+    *others = ((double)(now.busy_ns - since->busy_ns) - own) / all;
+    *others = *others < 0 ? 0 : *others;
+    *stolen = (double)(now.stolen_ns - since->stolen_ns) / all;
+}
+
+double bench_host_noise(const struct bench_host *since)
+{
+    double others;
+    double stolen;
+    shares(since, &others, &stolen);
+    return others + stolen;
+}
+
+bool bench_host_await_quiet(int64_t deadline)
+{
+    const struct timespec moment = {.tv_nsec = 400000000};
+    while (bench_clock_wall() < deadline) {
+        struct bench_host begin;
+        bench_host_begin(&begin);
+        (void)nanosleep(&moment, NULL);
+        if (bench_host_noise(&begin) < BENCH_HOST_NOISY) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void bench_host_print(const struct bench_host *begin, FILE *to)
+{
+    double load[3] = {0};
+    double others;
+    double stolen;
+    shares(begin, &others, &stolen);
     (void)getloadavg(load, 3);
     print_machine(to);
     (void)fprintf(to,
                   "# %.0f s; others used %.1f %% of the processors, the hypervisor took %.1f %%; load %.2f\n",
-                  (double)(now.wall_ns - begin->wall_ns) / 1e9, 100 * others, 100 * stolen, load[0]);
-    if (others + stolen > BENCH_HOST_NOISY) {
-        (void)fprintf(to, "# NOISY: take these figures as provisional\n");
-    }
+                  (double)(bench_clock_wall() - begin->wall_ns) / 1e9, 100 * others, 100 * stolen, load[0]);
 }

@@ -18,7 +18,7 @@
 #include "bench/role.h"
 
 /* What a pair may take beyond its plan: start, connect, deliver what is queued, close. */
-#define PATIENCE_NS INT64_C(8000000000)
+#define PATIENCE_NS INT64_C(20000000000)
 
 /* How long the other process may take to end when one has failed already. */
 #define GRACE_NS INT64_C(1000000000)

@@ -12,7 +12,7 @@
 #include "bench/plan.h"
 
 /*
- * Runs a plan to its end; a pair that takes 8 s longer than planned is killed.
+ * Runs a plan to its end; a pair that takes 20 s longer than planned is killed.
  * False when it failed: the reason is on standard error.
  */
 bool bench_pair_run(const struct bench_plan *plan, struct bench_report *server, struct bench_report *client);

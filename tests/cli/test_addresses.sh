@@ -11,11 +11,11 @@ await_address server
 
 say "the port is in use"
 run 1 rep --bind "$address" --echo
-expect "$err" "^a3m rep: .*'$address': address in use.*choose another port, or port 0 for any free one"
+expect "$err" "^a3m rep: .*address in use: $address .*choose another port, or 0 for any free one"
 
 say "the address is not one of this machine's"
 run 1 rep --bind udp://192.0.2.1:0 --echo
-expect "$err" "^a3m rep: .*192\.0\.2\.1.*address not available.*0\.0\.0\.0"
+expect "$err" "^a3m rep: .*address not available on this machine: udp://192\.0\.2\.1:0 .*0\.0\.0\.0"
 
 say "a name that cannot be resolved"
 run 1 req --link udp://no-such-host.invalid:7101/echo --data x

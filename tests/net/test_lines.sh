@@ -39,7 +39,3 @@ printf '%d packets were lost\n' "$lost"
 
 say "with 5 % loss, over IPv6"
 lines 10000 '[fd77::2]'
-
-say "with 30 % loss"
-net_lose 30
-lines 2000 10.77.0.2

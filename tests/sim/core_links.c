@@ -271,7 +271,13 @@ static void on_peer_ended(void *arg, struct a3mi_peer *peer, uint64_t incarnatio
 {
     struct world_node *node = arg;
 
-    (void)why;
+    for (uint32_t i = 0; i < node->world->options.nodes; i++) {
+        const struct world_node *other = &node->world->nodes[i];
+
+        if (why == A3MI_PEER_RESTARTED && other->alive && other->incarnation == incarnation) {
+            world_fail(node->world, "an incarnation was taken for dead that lives");
+        }
+    }
     node->ended++;
     for (uint32_t to = 0; to < WORLD_NODES; to++) {
         for (uint32_t slot = 0; slot < WORLD_SLOTS; slot++) {
@@ -318,6 +324,9 @@ static void on_duplicate_id(void *arg, const struct a3mi_name *id, const struct 
     (void)id;
     (void)where;
     node->duplicates++;
+    if (!node->world->options.impostors) {
+        world_fail(node->world, "an id is said to be used twice that is not");
+    }
 }
 
 const struct a3mi_assoc_hooks links_hooks = {

@@ -348,6 +348,20 @@ static uint64_t records(const struct world *w)
     return n;
 }
 
+void world_expect_conformance(struct world *w)
+{
+    for (uint32_t i = 0; i < w->options.nodes; i++) {
+        struct a3mi_assoc_stats stats = {0};
+
+        if (w->nodes[i].alive) {
+            a3mi_assoc_get_stats(w->nodes[i].assoc, &stats);
+        }
+        if (stats.bad_frame + stats.bad_packet > 0) {
+            world_fail(w, "a node counts as malformed what others sent, or took a unit twice");
+        }
+    }
+}
+
 void world_vanish(struct world *w, int64_t limit)
 {
     int64_t until = w->now + limit;

@@ -55,6 +55,7 @@ struct world_options {
     bool by_address; /* links are asked for by address, now and then */
     uint32_t slots;  /* links between two nodes, WORLD_SLOTS at most */
     uint32_t refuse; /* in 1000: the transport takes fewer packets than it is given */
+    bool impostors;  /* an id may be used twice */
     bool lazy_flush; /* outputs without flush now and then */
 };
 
@@ -87,6 +88,8 @@ uint32_t world_send(struct world *w, uint32_t from, uint32_t to, uint32_t slot, 
 void world_credit(struct world *w, uint32_t from, uint32_t to, uint32_t slot);
 /* Ends a link at one end; the other end is told by a control message, and it is asked for anew. */
 void world_unlink(struct world *w, uint32_t from, uint32_t to, uint32_t slot);
+/* Fails if any node says that it got something malformed or impossible: nobody here sends that. */
+void world_expect_conformance(struct world *w);
 /* Gives a node another address. */
 void world_readdress(struct world *w, uint32_t node, uint32_t address);
 /* Lets time pass. */

@@ -95,6 +95,7 @@ static void finish(struct world *w)
     world_poke(w);
     world_settle(w, 100 * WORLD_S);
     world_vanish(w, 100 * WORLD_S);
+    world_expect_conformance(w);
     world_fini(w);
 }
 
@@ -422,6 +423,68 @@ static void test_core_stranger_at_an_old_address_does_no_harm(void **state)
     finish(&w);
 }
 
+static void test_core_stranger_that_is_asked_for_the_old_one_does_not_answer(void **state)
+{
+    (void)state;
+    struct world w;
+    struct tap tap;
+
+    begin(&w, &tap, 17, 3, 0);
+    world_run(&w, 20 * WORLD_S);
+    uint32_t old = w.nodes[1].address;
+
+    /* Node 0 has accepted what node 1 sent, which does not know it yet when it is cut off. */
+    tap.lose = BIT(A3MI_PACKET_ACK);
+    (void)world_send(&w, 1, 0, 0, 5, false);
+    world_run(&w, 10 * WORLD_MS);
+    assert_int_equal(world_accepted(&w, 1, 0), 5);
+    world_readdress(&w, 1, 20);
+    world_readdress(&w, 2, old);
+    w.net.cut[20][w.nodes[0].address] = w.net.cut[w.nodes[0].address][20] = true;
+    tap.lose = 0;
+    memset(tap.seen, 0, sizeof(tap.seen));
+    world_run(&w, 30 * WORLD_S);
+    assert_true(tap.seen[A3MI_PACKET_PROBE] > 0);
+    assert_int_equal(records(&w, 0, false), 1);
+    w.net.cut[20][w.nodes[0].address] = w.net.cut[w.nodes[0].address][20] = false;
+    world_settle(&w, 60 * WORLD_S);
+    assert_int_equal(world_accepted(&w, 1, 0), 5);
+    assert_int_equal(w.nodes[0].ended + w.nodes[1].ended, 0);
+    finish(&w);
+}
+
+/* An incarnation that was seen after r was drawn is not ended by a late proof under r. */
+static void test_core_late_proof_of_a_dead_incarnation_ends_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    struct tap tap;
+    struct world_options options = {.nodes = 2, .slots = 1, .linger = 200 * WORLD_MS};
+
+    world_init(&w, 18, &options);
+    tap_init(&tap, &w);
+    world_settle(&w, WORLD_S);
+    world_run(&w, 20 * WORLD_S);
+    tap.lose = UINT32_MAX;
+    (void)world_send(&w, 1, 0, 0, 3, false); /* node 1 is opening: its s is drawn */
+    tap.lose = 0;
+    tap.keep = BIT(A3MI_PACKET_DATA);
+    tap.lose = BIT(A3MI_PACKET_DATA);
+    (void)world_send(&w, 0, 1, 0, 3, false); /* node 1 draws an r; node 0's DATA is held up */
+    world_run(&w, 2 * WORLD_MS);
+    assert_true(tap.kept_count > 0);
+    tap.lose = 0;
+    tap.keep = 0;
+    world_restart(&w, 0, false);
+    world_settle(&w, 30 * WORLD_S);
+    uint64_t ended = w.nodes[1].ended;
+
+    tap_replay(&tap, 2);
+    world_run(&w, WORLD_S);
+    assert_int_equal(w.nodes[1].ended, ended);
+    finish(&w);
+}
+
 static void test_core_peer_that_moves_is_followed_after_a_challenge(void **state)
 {
     (void)state;
@@ -461,6 +524,8 @@ int main(void)
         cmocka_unit_test(test_core_restart_at_every_step_keeps_the_invariants),
         cmocka_unit_test(test_core_window_of_one_renewal_lost_goes_on),
         cmocka_unit_test(test_core_stranger_at_an_old_address_does_no_harm),
+        cmocka_unit_test(test_core_stranger_that_is_asked_for_the_old_one_does_not_answer),
+        cmocka_unit_test(test_core_late_proof_of_a_dead_incarnation_ends_nothing),
         cmocka_unit_test(test_core_peer_that_moves_is_followed_after_a_challenge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,6 +137,7 @@ static void run_seed(uint64_t seed, struct totals *totals)
     world_poke(&w);
     world_settle(&w, 300 * WORLD_S);
     world_vanish(&w, 300 * WORLD_S);
+    world_expect_conformance(&w);
     totals->messages += w.book->messages;
     totals->events += w.events;
     totals->packets += w.net.sent;

@@ -127,12 +127,15 @@ static void ledger_note(struct ledger *ledger, struct head head)
     }
 }
 
-static void ledger_close(struct ledger *ledger, bool all)
+/* How many arrived, all told. */
+static size_t ledger_close(struct ledger *ledger)
 {
-    for (size_t i = 0; all && i < (size_t)ledger->members * ledger->numbers; i++) {
-        assert_int_equal(ledger->seen[i], 1);
+    size_t arrived = 0;
+    for (size_t i = 0; i < (size_t)ledger->members * ledger->numbers; i++) {
+        arrived += ledger->seen[i];
     }
     free(ledger->memory);
+    return arrived;
 }
 
 /* ---- Requests -------------------------------------------------------------------------- */
@@ -238,7 +241,7 @@ static void request_by_many(a3m_node server, a3m_node client, const char *url, i
     join(servers, SERVERS);
     assert_int_equal(a3m_socket_close(echo.req), A3M_OK);
     assert_int_equal(failures, 0);
-    ledger_close(&echo.ledger, true);
+    assert_int_equal(ledger_close(&echo.ledger), (size_t)MEMBERS * echo.requests);
 }
 
 static void test_requests_by_many_threads_each_gets_its_own_reply(void **arg)
@@ -401,7 +404,7 @@ static void stream_by_many(a3m_node from, const a3m_node *to, int64_t credit)
     }
     join(receivers, SINKS * PULLERS);
     assert_int_equal(failures, 0);
-    ledger_close(&stream.ledger, true);
+    assert_int_equal(ledger_close(&stream.ledger), (size_t)MEMBERS * stream.messages);
     (void)sem_destroy(&stream.done);
 }
 
@@ -524,7 +527,9 @@ static int act_open(struct actor *self)
     char tag[8];
     a3m_socket socket;
     (void)snprintf(tag, sizeof(tag), "s%u", slot);
-    int result = a3m_socket_open(&socket, self->arena->nodes[slot % NODES], types[draw(self, 4)], tag);
+    /* Mostly such that a socket goes together with the next one, or the one before. */
+    uint32_t type = draw(self, 8) == 0 ? draw(self, 4) : slot % 4;
+    int result = a3m_socket_open(&socket, self->arena->nodes[slot % NODES], types[type], tag);
     if (result == A3M_OK) {
         (void)a3m_socket_set(socket, A3M_OPT_CREDIT_MESSAGES, 1 + draw(self, 20));
         (void)a3m_socket_set(socket, A3M_OPT_LINK_RETRY_MIN, a3m_ms(1).ns);
@@ -541,7 +546,9 @@ static int act_close(struct actor *self)
 
 static int act_link(struct actor *self)
 {
-    uint32_t peer = draw(self, SOCKETS);
+    uint32_t slot = draw(self, SOCKETS);
+    uint32_t peer = draw(self, 4) == 0 ? draw(self, SOCKETS) : slot ^ 1;
+    a3m_socket socket = {atomic_load(&self->arena->sockets[slot])};
     char url[160];
     a3m_link link = {0};
     if (draw(self, 2) == 0) {
@@ -549,7 +556,7 @@ static int act_link(struct actor *self)
     } else {
         (void)snprintf(url, sizeof(url), "n%u/s%u", peer % NODES, peer);
     }
-    int result = a3m_socket_link(any_socket(self), url, &link);
+    int result = a3m_socket_link(socket, url, &link);
     if (result == A3M_OK) {
         atomic_store(&self->arena->links[draw(self, LINKS)], link.v);
     }
@@ -815,8 +822,10 @@ static void act_at_random(struct a3mi_rng *rng)
     for (uint32_t i = 1; i < ACTORS; i += 2) {
         join(&threads[i], 1);
     }
-    ledger_close(&arena.messages, false);
-    ledger_close(&arena.replies, false);
+    size_t messages = ledger_close(&arena.messages);
+    size_t replies = ledger_close(&arena.replies);
+    (void)printf("%zu messages and %zu replies arrived\n", messages, replies);
+    assert_true(messages > 0);
     assert_int_equal(failures, 0);
 }
 

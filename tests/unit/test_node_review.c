@@ -355,6 +355,9 @@ static bool child_lives(a3m_node parents)
 static void test_fork_child_makes_nodes_of_its_own(void **arg)
 {
     (void)arg;
+#if defined(__SANITIZE_THREAD__) || defined(A3M_TSAN)
+    skip(); /* ThreadSanitizer lets no child of a process with threads make threads */
+#endif
     a3m_node node = test_node("parent");
     pid_t child = fork();
     assert_true(child >= 0);

@@ -110,19 +110,6 @@ enum cli_status cli_usage(const char *fmt, ...)
     return CLI_USAGE;
 }
 
-/* What a person at a shell can do about an error, or NULL. */
-static const char *advice(int code)
-{
-    switch (code) {
-    case A3M_EADDRINUSE: return "choose another port, or port 0 for any free one";
-    case A3M_EADDRNOTAVAIL: return "bind an address of this machine, or 0.0.0.0 or [::] for all of them";
-    case A3M_EACCES: return "use a port above 1023, or get the privilege";
-    case A3M_EEXIST: return "choose another name";
-    case A3M_EMFILE: return "raise the limit (ulimit -n)";
-    default: return NULL;
-    }
-}
-
 enum cli_status cli_failed(int code, const char *fmt, ...)
 {
     const char *detail = a3m_error_detail();
@@ -135,10 +122,6 @@ enum cli_status cli_failed(int code, const char *fmt, ...)
     line_add(&line, ": %s", a3m_strerror(code));
     if (detail[0] != '\0') {
         line_add(&line, ": %s", detail);
-    }
-    const char *what_to_do = advice(code);
-    if (what_to_do != NULL) {
-        line_add(&line, "; %s", what_to_do);
     }
     line_end(&line);
     return cli_status_of(code);

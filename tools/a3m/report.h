@@ -31,7 +31,7 @@ enum cli_status cli_usage(const char *fmt, ...) CLI_PRINTF(1, 2);
 
 /*
  * The library call that was made last failed with `code`: says what was to be
- * done, the error, its detail text, and what to do about it. Returns the exit code.
+ * done, the error and its detail text. Returns the exit code.
  */
 enum cli_status cli_failed(int code, const char *fmt, ...) CLI_PRINTF(2, 3);
 

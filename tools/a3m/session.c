@@ -40,10 +40,9 @@ static enum cli_status make_node(struct cli_session *s)
     if (code == 0) {
         return CLI_DONE;
     }
-    if (options->bind == NULL) {
-        return cli_failed(code, "cannot make node '%s'", id);
-    }
-    return cli_failed(code, "cannot make node '%s' at '%s'", id, options->bind);
+    /* The detail text names the address. An id that was made up says nothing to anybody. */
+    return options->node == NULL ? cli_failed(code, "cannot make a node")
+                                 : cli_failed(code, "cannot make node '%s'", id);
 }
 
 static enum cli_status set_peers(struct cli_session *s)
