@@ -31,6 +31,13 @@ static inline bool a3mi_name_eq(const struct a3mi_name *a, const struct a3mi_nam
     return a->len == b->len && memcmp(a->s, b->s, a->len) == 0;
 }
 
+/* Less than, equal to or greater than 0: by bytes, the shorter one first when it is a beginning of the other. */
+static inline int a3mi_name_cmp(const struct a3mi_name *a, const struct a3mi_name *b)
+{
+    int order = memcmp(a->s, b->s, a->len < b->len ? a->len : b->len);
+    return order != 0 ? order : (int)a->len - (int)b->len;
+}
+
 /* A 64-bit hash (XXH3), the same in every process: not a guard against chosen names; a seeded a3mi_mapb is. */
 uint64_t a3mi_name_hash(const struct a3mi_name *n);
 

@@ -3,19 +3,23 @@
  * The table of core/link_machine.h. A column of the table is a state, so that
  * one state's behaviour can be read from top to bottom.
  *
- * Crossing requests. Both ends asked; each takes the other's request as the
- * answer to its own, and nobody sends ACCEPT:
+ * Crossing requests. Both ends asked; B, the end that answers, takes A's request,
+ * and A takes no notice of B's:
  *
  *     A  REQUESTING ──REQUEST a1──╲   ╱──REQUEST b1── REQUESTING  B
- *     A  UP (a1,b1) ◄──────────────╳──────────────►  UP (b1,a1)  B
+ *     A  ignores b1 ◄──────────────╳─────────────►  UP (b1,a1)  B
+ *     A  UP (a1,b1) ◄─────────────────ACCEPT b1 for a1──────────  B
  *
- * Cancel in flight. B gave up before A's request came; A takes b1 as crossing,
- * then sees its end. B must not take a1 for a new wish, or it would accept a
- * link that A is about to see ended: in CANCELLING a request is ignored.
+ * Were each request taken for the answer to the other, an end that gave up and
+ * asked again could not tell which of its requests the peer's one had crossed.
  *
- *     A  REQUEST a1 ─────────╲     ╱─ REQUEST b1, END b1   B  CANCELLING
- *     A  UP, then CLOSED ◄────╳───╱
- *     A  ENDED b1 ──────────►  ╲──► a1 ignored; CLOSED by ENDED
+ * Cancel in flight. A gave up: B takes a1 all the same, and then sees its end.
+ *
+ *     A  REQUEST a1, END a1 ──╲   ╱──REQUEST b1── REQUESTING  B
+ *     A  ignores b1 ◄──────────╳────────────►  UP, then CLOSED  B
+ *
+ * B gave up, and answers: a1 is a request like any other, b1 is of no concern to
+ * A, and END b1 is answered as for a link that A does not have.
  *
  * A request for a link that is up: its author lost the link (its records ended
  * by policy) and asks anew. REPLACE: the caller first steps PEER_LOST or
@@ -42,7 +46,8 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
         [A3MI_LINK_REQUESTING] =
             {
                 [A3MI_ON_ACCEPT] = STEP(UP, A3MI_DO_ATTACH | A3MI_DO_CANCEL_TIMER),
-                [A3MI_ON_REQUEST] = STEP(UP, A3MI_DO_ATTACH | A3MI_DO_CANCEL_TIMER),
+                [A3MI_ON_REQUEST] = STEP(UP, A3MI_DO_ATTACH | A3MI_DO_SEND_ACCEPT | A3MI_DO_CANCEL_TIMER),
+                [A3MI_ON_CROSSING] = STAY(REQUESTING),
                 [A3MI_ON_REFUSE] = STEP(RETRYING, A3MI_DO_ARM_TIMER),
                 [A3MI_ON_REFUSE_LAST] = STEP(CLOSED, A3MI_DO_CANCEL_TIMER | A3MI_DO_CLOSE),
                 [A3MI_ON_REFUSE_FINAL] = STEP(CLOSED, A3MI_DO_CANCEL_TIMER | A3MI_DO_CLOSE),
@@ -60,6 +65,7 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
             {
                 [A3MI_ON_ACCEPT] = ODD(RETRYING),
                 [A3MI_ON_REQUEST] = STEP(UP, A3MI_DO_ATTACH | A3MI_DO_SEND_ACCEPT | A3MI_DO_CANCEL_TIMER),
+                [A3MI_ON_CROSSING] = ODD(RETRYING),
                 [A3MI_ON_REFUSE] = ODD(RETRYING),
                 [A3MI_ON_REFUSE_LAST] = ODD(RETRYING),
                 [A3MI_ON_REFUSE_FINAL] = ODD(RETRYING),
@@ -76,6 +82,7 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
             {
                 [A3MI_ON_ACCEPT] = ODD(UP),
                 [A3MI_ON_REQUEST] = STEP(UP, A3MI_DO_REPLACE),
+                [A3MI_ON_CROSSING] = ODD(UP),
                 [A3MI_ON_REFUSE] = ODD(UP),
                 [A3MI_ON_REFUSE_LAST] = ODD(UP),
                 [A3MI_ON_REFUSE_FINAL] = ODD(UP),
@@ -92,6 +99,7 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
             {
                 [A3MI_ON_ACCEPT] = ODD(ENDING),
                 [A3MI_ON_REQUEST] = STAY(ENDING),
+                [A3MI_ON_CROSSING] = ODD(ENDING),
                 [A3MI_ON_REFUSE] = ODD(ENDING),
                 [A3MI_ON_REFUSE_LAST] = ODD(ENDING),
                 [A3MI_ON_REFUSE_FINAL] = ODD(ENDING),
@@ -109,6 +117,7 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
             {
                 [A3MI_ON_ACCEPT] = ODD(FINISHING),
                 [A3MI_ON_REQUEST] = STAY(FINISHING),
+                [A3MI_ON_CROSSING] = ODD(FINISHING),
                 [A3MI_ON_REFUSE] = ODD(FINISHING),
                 [A3MI_ON_REFUSE_LAST] = ODD(FINISHING),
                 [A3MI_ON_REFUSE_FINAL] = ODD(FINISHING),
@@ -126,6 +135,7 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
                 /* Our END is behind our REQUEST: the peer will see it. */
                 [A3MI_ON_ACCEPT] = STAY(CANCELLING),
                 [A3MI_ON_REQUEST] = STAY(CANCELLING),
+                [A3MI_ON_CROSSING] = STAY(CANCELLING),
                 [A3MI_ON_REFUSE] = STEP(CLOSED, A3MI_DO_CLOSE),
                 [A3MI_ON_REFUSE_LAST] = STEP(CLOSED, A3MI_DO_CLOSE),
                 [A3MI_ON_REFUSE_FINAL] = STEP(CLOSED, A3MI_DO_CLOSE),
@@ -143,6 +153,7 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
             {
                 [A3MI_ON_ACCEPT] = STAY(CLOSED),
                 [A3MI_ON_REQUEST] = STAY(CLOSED),
+                [A3MI_ON_CROSSING] = STAY(CLOSED),
                 [A3MI_ON_REFUSE] = STAY(CLOSED),
                 [A3MI_ON_REFUSE_LAST] = STAY(CLOSED),
                 [A3MI_ON_REFUSE_FINAL] = STAY(CLOSED),
@@ -181,6 +192,7 @@ const char *a3mi_link_event_name(enum a3mi_link_event event)
     static const char *const names[A3MI_LINK_EVENTS] = {
         [A3MI_ON_ACCEPT] = "ACCEPT",
         [A3MI_ON_REQUEST] = "REQUEST",
+        [A3MI_ON_CROSSING] = "REQUEST that crossed",
         [A3MI_ON_REFUSE] = "REFUSE",
         [A3MI_ON_REFUSE_LAST] = "REFUSE at the limit",
         [A3MI_ON_REFUSE_FINAL] = "REFUSE for good",

@@ -8,6 +8,10 @@
  * left to get right are crossing requests, answers to an earlier attempt (told
  * apart by link numbers before they come here), cancel in flight, and a peer
  * that restarted.
+ *
+ * Of two ends that ask each other at once, one answers, and always the same one:
+ * the end with the greater name (node id, then tag). The other end takes no
+ * notice of the request that crossed its own.
  */
 #ifndef A3MI_LINK_MACHINE_H
 #define A3MI_LINK_MACHINE_H
@@ -26,8 +30,9 @@ enum a3mi_link_state {
 };
 
 enum a3mi_link_event {
-    A3MI_ON_ACCEPT,       /* the peer agrees */
-    A3MI_ON_REQUEST,      /* the peer asks for the same link, and passed the checks */
+    A3MI_ON_ACCEPT,  /* the peer agrees */
+    A3MI_ON_REQUEST, /* the peer asks for the same link, and passed the checks; this end answers */
+    A3MI_ON_CROSSING, /* the same while this end's own request, or its END, is under way to the end that answers */
     A3MI_ON_REFUSE,       /* refused for now, and another attempt may be made */
     A3MI_ON_REFUSE_LAST,  /* refused for now, and the limit of attempts is reached */
     A3MI_ON_REFUSE_FINAL, /* refused for good */

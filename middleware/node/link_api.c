@@ -69,6 +69,9 @@ static struct a3mi_link *find_wish(struct a3mi_socket *socket, const struct a3mi
 /* [socket] Makes the link and queues its first request. */
 static int make_link(struct a3mi_socket *socket, const struct a3mi_link *wish, uint64_t *handle)
 {
+    if (a3mi_name_eq(&wish->peer_node, &socket->node->id) && a3mi_name_eq(&wish->peer_tag, &socket->tag)) {
+        return a3mi_fail(A3M_EINVAL, "the socket '%s' cannot be linked to itself", socket->tag.s);
+    }
     struct a3mi_link *old = find_wish(socket, wish);
     if (old != NULL) {
         *handle = old->handle;

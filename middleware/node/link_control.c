@@ -93,6 +93,14 @@ static struct a3mi_link *find_pair(const struct a3mi_socket *socket, const struc
     return cancelling;
 }
 
+/* [socket] Whether the socket asks itself, by its own address. */
+static bool own_request(const struct a3mi_socket *socket, const struct a3mi_peer *peer,
+                        const struct a3mi_control *request)
+{
+    return a3mi_name_eq(&socket->node->id, a3mi_peer_id(peer)) &&
+           a3mi_name_eq(&socket->tag, &request->author_tag);
+}
+
 /* [socket] 0: the request may become a link. */
 static uint32_t check_request(const struct a3mi_socket *socket, const struct a3mi_link *pair,
                               const struct a3mi_control *request)
@@ -129,19 +137,57 @@ static struct a3mi_link *make_incoming(struct a3mi_socket *socket, struct a3mi_p
     return link;
 }
 
+/* Of two sockets that ask each other at once the one with the greater name answers. */
+static bool answers(const struct a3mi_socket *socket, const struct a3mi_peer *peer,
+                    const struct a3mi_control *request)
+{
+    int order = a3mi_name_cmp(&socket->node->id, a3mi_peer_id(peer));
+    return order > 0 || (order == 0 && a3mi_name_cmp(&socket->tag, &request->author_tag) > 0);
+}
+
+/* [socket] The link as it is when the author of a request lost it: over, or waiting to be asked for again. */
+static struct a3mi_link *replace(struct a3mi_link *link, int64_t now)
+{
+    struct a3mi_socket *socket = link->socket;
+    const struct a3mi_name tag = link->peer_tag;
+    const struct a3mi_peer *peer = link->peer;
+    link->reason = A3M_ERESTARTED;
+    a3mi_link_step(link, link->incoming ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL, now);
+    return find_pair(socket, peer, &tag, NULL);
+}
+
+/* [socket] A request that crossed this end's own is refused: so would this end's own be. */
+static uint32_t refuse_both(struct a3mi_link *link, uint32_t refusal, int64_t now)
+{
+    if (link != NULL && link->state == A3MI_LINK_REQUESTING && a3mi_refusal_final(refusal)) {
+        link->reason = a3mi_refusal_code(refusal);
+        a3mi_link_step(link, A3MI_ON_REFUSE_FINAL, NULL, now);
+    }
+    return refusal;
+}
+
 /* [socket] The request, once it has a link to go to. 0, or why it is refused. */
 static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer, uint64_t incarnation,
                              const struct a3mi_control *request, int64_t now)
 {
+    if (own_request(socket, peer, request)) {
+        return A3MI_REFUSAL_NOT_ACCEPTED;
+    }
     struct a3mi_link *link = find_pair(socket, peer, &request->author_tag, NULL);
+    bool asked = link != NULL && (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_CANCELLING);
+    if (asked && !answers(socket, peer, request)) {
+        a3mi_link_step(link, A3MI_ON_CROSSING, NULL, now);
+        return 0;
+    }
+    if (link != NULL && link->state == A3MI_LINK_CANCELLING) {
+        link = NULL; /* a request like any other */
+    }
     uint32_t refusal = check_request(socket, link, request);
     if (refusal != 0) {
-        return refusal;
+        return refuse_both(link, refusal, now);
     }
     if (link != NULL && (a3mi_link_machine(link->state, A3MI_ON_REQUEST).actions & A3MI_DO_REPLACE) != 0) {
-        link->reason = A3M_ERESTARTED;
-        a3mi_link_step(link, link->incoming ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL, now);
-        link = find_pair(socket, peer, &request->author_tag, NULL);
+        link = replace(link, now);
     }
     if (link == NULL) {
         link = make_incoming(socket, peer, request);

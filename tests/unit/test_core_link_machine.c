@@ -81,12 +81,15 @@ static void test_product_losing_the_peer_never_leaves_a_link_half_way(void **arg
     }
 }
 
-static void test_crossing_requests_one_link_at_both_ends(void **arg)
+static void test_crossing_requests_one_end_answers_the_other_goes_on_waiting(void **arg)
 {
     (void)arg;
-    struct a3mi_link_step a = step(A3MI_LINK_REQUESTING, A3MI_ON_REQUEST);
-    assert_int_equal(a.next, A3MI_LINK_UP);
-    assert_int_equal(a.actions & A3MI_DO_SEND_ACCEPT, 0);
+    struct a3mi_link_step answers = step(A3MI_LINK_REQUESTING, A3MI_ON_REQUEST);
+    assert_int_equal(answers.next, A3MI_LINK_UP);
+    assert_true((answers.actions & A3MI_DO_SEND_ACCEPT) != 0);
+    struct a3mi_link_step waits = step(A3MI_LINK_REQUESTING, A3MI_ON_CROSSING);
+    assert_int_equal(waits.next, A3MI_LINK_REQUESTING);
+    assert_int_equal(waits.actions, A3MI_DO_IGNORE);
 }
 
 static void test_request_while_retrying_is_accepted(void **arg)
@@ -105,7 +108,7 @@ static void test_cancel_in_flight_the_acceptance_that_follows_is_not_taken(void 
     assert_int_equal(a.next, A3MI_LINK_CANCELLING);
     assert_true((a.actions & A3MI_DO_SEND_END) != 0);
     assert_int_equal(step(A3MI_LINK_CANCELLING, A3MI_ON_ACCEPT).next, A3MI_LINK_CANCELLING);
-    assert_int_equal(step(A3MI_LINK_CANCELLING, A3MI_ON_REQUEST).next, A3MI_LINK_CANCELLING);
+    assert_int_equal(step(A3MI_LINK_CANCELLING, A3MI_ON_CROSSING).next, A3MI_LINK_CANCELLING);
     assert_int_equal(step(A3MI_LINK_CANCELLING, A3MI_ON_ENDED).next, A3MI_LINK_CLOSED);
 }
 
@@ -134,7 +137,7 @@ int main(void)
         cmocka_unit_test(test_product_closed_is_final),
         cmocka_unit_test(test_product_what_enters_and_leaves_a_state_is_done),
         cmocka_unit_test(test_product_losing_the_peer_never_leaves_a_link_half_way),
-        cmocka_unit_test(test_crossing_requests_one_link_at_both_ends),
+        cmocka_unit_test(test_crossing_requests_one_end_answers_the_other_goes_on_waiting),
         cmocka_unit_test(test_request_while_retrying_is_accepted),
         cmocka_unit_test(test_cancel_in_flight_the_acceptance_that_follows_is_not_taken),
         cmocka_unit_test(test_both_end_at_once_each_end_is_the_answer),

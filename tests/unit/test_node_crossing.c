@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests for one link that cross on the way while one end changes its mind:
+ * two nodes that are never started, whose turns this test runs itself, so that
+ * it decides who has heard what. Whatever crossed, both ends agree in the end,
+ * and the link that remains carries messages. covers L1 L11
+ *
+ * The case that asks most: A asks (a1), gives up, and asks again (a2), while B asks
+ * (b1) and has heard of none of that. Nobody may take b1 for the answer to a2 when
+ * it was one to a1:
+ *
+ *     A  REQUEST a1 ──╲ ╱── REQUEST b1  B
+ *     A  END a1 ─────╲ ╳
+ *     A  REQUEST a2 ──╳ ╲──►            B
+ *     A  ◄───────────╱
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "node/node.h"
+#include "node_fixture.h"
+
+struct world {
+    a3m_node a, b;
+    struct a3mi_node *in_a, *in_b;
+    a3m_socket push; /* A's */
+    a3m_socket pull; /* B's */
+    char x[16];      /* push, as B names it */
+    int64_t now;
+};
+
+static struct a3mi_node *inside(a3m_node node)
+{
+    void *obj;
+    assert_int_equal(a3mi_registry_get(node.v, A3MI_KIND_NODE, &obj), A3M_OK);
+    a3mi_registry_put(node.v);
+    return obj;
+}
+
+static void turn(struct world *world, struct a3mi_node *node, unsigned flags)
+{
+    struct a3mi_turn turn = {.flags = flags | A3MI_TURN_FLUSH | A3MI_TURN_EVENTS, .now = world->now};
+    a3mi_wakes_init(&turn.wakes);
+    a3mi_engine_ops.turn(node, &turn);
+    (void)a3mi_wakes_run(&turn.wakes);
+}
+
+/* What a node has to say goes out; what was said to it stays on the way. */
+static void speak(struct world *world, struct a3mi_node *node)
+{
+    turn(world, node, 0);
+}
+
+/* Both hear and answer until there is nothing more to say; a while passes. */
+static void settle(struct world *world)
+{
+    for (int i = 0; i < 40; i++) {
+        turn(world, world->in_b, A3MI_TURN_RECEIVE);
+        turn(world, world->in_a, A3MI_TURN_RECEIVE);
+        world->now += 1000000;
+    }
+}
+
+/* Sockets x of A and y of B; the nodes know each other already. */
+static void make(struct world *world, const char *id)
+{
+    a3m_link link;
+    world->a = test_node_idle(id, "inproc://crossing-a");
+    (void)snprintf(world->x, sizeof(world->x), "%s/x", id);
+    world->b = test_node_idle("b", "inproc://crossing-b");
+    world->in_a = inside(world->a);
+    world->in_b = inside(world->b);
+    world->now = INT64_C(1000000000);
+    a3m_socket warm = test_socket(world->a, &a3m_push, "warm");
+    test_socket(world->b, &a3m_pull, "warm");
+    assert_int_equal(a3m_socket_link(warm, "inproc://crossing-b/warm", &link), A3M_OK);
+    settle(world);
+    assert_int_equal(a3m_link_wait(link, A3M_NOW), A3M_OK);
+    world->push = test_socket(world->a, &a3m_push, "x");
+    world->pull = test_socket(world->b, &a3m_pull, "y");
+}
+
+static void end(struct world *world)
+{
+    (void)a3m_node_close(world->a, A3M_NOW, NULL);
+    (void)a3m_node_close(world->b, A3M_NOW, NULL);
+}
+
+static a3m_link ask(a3m_socket socket, const char *peer)
+{
+    a3m_link link;
+    assert_int_equal(a3m_socket_link(socket, peer, &link), A3M_OK);
+    return link;
+}
+
+/* One link at each end, and a message gets through. */
+static void assert_linked(struct world *world)
+{
+    a3m_msg *msg;
+    assert_int_equal(a3m_socket_wait_link(world->push, NULL, A3M_NOW), A3M_OK);
+    assert_int_equal(a3m_socket_wait_link(world->pull, NULL, A3M_NOW), A3M_OK);
+    assert_int_equal(a3m_try_send(world->push, test_msg("m")), A3M_OK);
+    settle(world);
+    assert_int_equal(a3m_try_recv(world->pull, &msg), A3M_OK);
+    test_msg_is(msg, "m");
+}
+
+/* And it ends at both. */
+static void assert_ends(struct world *world, a3m_link link)
+{
+    assert_int_equal(a3m_link_end(link), A3M_OK);
+    settle(world);
+    assert_int_equal(a3m_socket_wait_link_or_none(world->push, NULL, A3M_NOW), A3M_ENOLINK);
+    assert_int_equal(a3m_socket_wait_link_or_none(world->pull, NULL, A3M_NOW), A3M_ENOLINK);
+    assert_int_equal(a3mi_map64_count(&world->in_a->links), 1); /* the one that is warm */
+    assert_int_equal(a3mi_map64_count(&world->in_b->links), 1);
+}
+
+static void both_asked_one_link(const char *id)
+{
+    struct world world;
+    make(&world, id);
+    a3m_link a1 = ask(world.push, "b/y");
+    speak(&world, world.in_a);
+    (void)ask(world.pull, world.x);
+    speak(&world, world.in_b);
+    settle(&world);
+    assert_linked(&world);
+    assert_ends(&world, a1);
+    end(&world);
+}
+
+static void asked_again_the_second_link_is_up_at_both(const char *id)
+{
+    struct world world;
+    make(&world, id);
+    a3m_link a1 = ask(world.push, "b/y");
+    speak(&world, world.in_a);
+    (void)ask(world.pull, world.x);
+    speak(&world, world.in_b);
+    assert_int_equal(a3m_link_end(a1), A3M_OK);
+    a3m_link a2 = ask(world.push, "b/y");
+    speak(&world, world.in_a);
+    settle(&world);
+    assert_linked(&world);
+    assert_ends(&world, a2);
+    end(&world);
+}
+
+/* The same, but that the socket closed, and another took its name. */
+static void socket_opened_again_the_second_link_is_up_at_both(const char *id)
+{
+    struct world world;
+    make(&world, id);
+    (void)ask(world.push, "b/y");
+    speak(&world, world.in_a);
+    (void)ask(world.pull, world.x);
+    speak(&world, world.in_b);
+    assert_int_equal(a3m_socket_close(world.push), A3M_OK);
+    world.push = test_socket(world.a, &a3m_push, "x");
+    a3m_link a2 = ask(world.push, "b/y");
+    speak(&world, world.in_a);
+    settle(&world);
+    assert_linked(&world);
+    assert_ends(&world, a2);
+    end(&world);
+}
+
+/* A does not ask again. Where B answers, its wish met a1, and ended with it; where A answers, it is a request like any other. */
+static void given_up_both_agree(const char *id)
+{
+    struct world world;
+    make(&world, id);
+    a3m_link a1 = ask(world.push, "b/y");
+    speak(&world, world.in_a);
+    a3m_link b1 = ask(world.pull, world.x);
+    speak(&world, world.in_b);
+    assert_int_equal(a3m_link_end(a1), A3M_OK);
+    speak(&world, world.in_a);
+    settle(&world);
+    if (strcmp(id, "b") < 0) {
+        assert_int_equal(a3m_link_wait(b1, A3M_NOW), A3M_ECANCELED);
+    } else {
+        assert_linked(&world);
+        assert_int_equal(a3m_link_end(b1), A3M_OK);
+        settle(&world);
+    }
+    assert_int_equal(a3m_socket_wait_link_or_none(world.push, NULL, A3M_NOW), A3M_ENOLINK);
+    assert_int_equal(a3mi_map64_count(&world.in_a->links), 1);
+    assert_int_equal(a3mi_map64_count(&world.in_b->links), 1);
+    end(&world);
+}
+
+/* Of two ends that ask at once the one with the greater name answers: A once, B once. */
+static void test_crossing_both_asked_one_link(void **arg)
+{
+    (void)arg;
+    both_asked_one_link("a");
+    both_asked_one_link("c");
+}
+
+static void test_crossing_asked_again_the_second_link_is_up_at_both(void **arg)
+{
+    (void)arg;
+    asked_again_the_second_link_is_up_at_both("a");
+    asked_again_the_second_link_is_up_at_both("c");
+}
+
+static void test_crossing_socket_opened_again_the_second_link_is_up_at_both(void **arg)
+{
+    (void)arg;
+    socket_opened_again_the_second_link_is_up_at_both("a");
+    socket_opened_again_the_second_link_is_up_at_both("c");
+}
+
+static void test_crossing_given_up_both_agree(void **arg)
+{
+    (void)arg;
+    given_up_both_agree("a");
+    given_up_both_agree("c");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_crossing_both_asked_one_link),
+        cmocka_unit_test(test_crossing_asked_again_the_second_link_is_up_at_both),
+        cmocka_unit_test(test_crossing_socket_opened_again_the_second_link_is_up_at_both),
+        cmocka_unit_test(test_crossing_given_up_both_agree),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
