@@ -12,6 +12,9 @@
 #include "core/sender.h"
 
 #define MTU_MIN 1200u
+/* Deadlines that a3mi_assoc_true_deadline looks into: how near, ns, and how many at a time. */
+#define NEAR_NS  INT64_C(1000000)
+#define REVIEWED 4
 
 static void init_slabs(struct a3mi_assoc *assoc)
 {
@@ -181,18 +184,40 @@ int64_t a3mi_assoc_deadline(const struct a3mi_assoc *assoc)
     return first != NULL ? first->at : INT64_MAX;
 }
 
+static void fire(struct a3mi_assoc *assoc, struct a3mi_timer_node *first)
+{
+    struct a3mi_alarm *alarm = a3mi_container_of(first, struct a3mi_alarm, node);
+
+    (void)a3mi_heap_set(&assoc->alarms, first, INT64_MAX);
+    if (!assoc->leaving) {
+        alarm->fire(assoc, alarm);
+    }
+}
+
+int64_t a3mi_assoc_true_deadline(struct a3mi_assoc *assoc, int64_t now)
+{
+    assoc->now = now;
+    for (int i = 0; i < REVIEWED; i++) {
+        struct a3mi_timer_node *first = a3mi_heap_min(&assoc->alarms);
+        if (first == NULL || first->at <= now || first->at > now + NEAR_NS) {
+            break;
+        }
+        int64_t before = first->at;
+        fire(assoc, first);
+        if (a3mi_assoc_deadline(assoc) <= before) {
+            break; /* it was meant */
+        }
+    }
+    return a3mi_assoc_deadline(assoc);
+}
+
 void a3mi_assoc_tick(struct a3mi_assoc *assoc, int64_t now)
 {
     struct a3mi_timer_node *first;
 
     assoc->now = now;
     while ((first = a3mi_heap_min(&assoc->alarms)) != NULL && first->at <= now) {
-        struct a3mi_alarm *alarm = a3mi_container_of(first, struct a3mi_alarm, node);
-
-        (void)a3mi_heap_set(&assoc->alarms, first, INT64_MAX);
-        if (!assoc->leaving) {
-            alarm->fire(assoc, alarm);
-        }
+        fire(assoc, first);
     }
     a3mi_loopback_run(assoc);
 }

@@ -206,6 +206,11 @@ void a3mi_assoc_input(struct a3mi_assoc *assoc, const struct a3m_addr *from, con
 
 /* When a3mi_assoc_tick has something to do; INT64_MAX: never. */
 int64_t a3mi_assoc_deadline(const struct a3mi_assoc *assoc);
+/*
+ * The same, having looked whether what comes within a millisecond is still wanted: most timers are put off
+ * without being touched, and who has to wake up for them would do so in vain.
+ */
+int64_t a3mi_assoc_true_deadline(struct a3mi_assoc *assoc, int64_t now);
 void a3mi_assoc_tick(struct a3mi_assoc *assoc, int64_t now);
 
 /* The most packets that one call of output builds. */

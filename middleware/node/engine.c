@@ -351,7 +351,7 @@ static void engine_turn(void *arg, struct a3mi_turn *turn)
     a3mi_node_check_closed(node, turn);
     struct a3mi_timer_node *first = a3mi_heap_min(&node->events);
     turn->want_write = node->write_blocked;
-    turn->deadline = a3mi_assoc_deadline(node->assoc);
+    turn->deadline = a3mi_assoc_true_deadline(node->assoc, turn->now);
     turn->event_deadline = first != NULL ? first->at : INT64_MAX;
     node->turn = NULL;
 }

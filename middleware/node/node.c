@@ -139,6 +139,7 @@ static int make_reader(struct a3mi_node *node)
         .transport_fd = node->transport->fd(node->transport_self),
         .lease_ns = node->config.lease.ns,
         .spin_ns = node->config.spin.ns,
+        .bundle = !node->config.no_bundling,
         .lend = !node->config.no_lending,
         .cpu = node->config.reader_cpu - 1,
         .priority = node->config.reader_priority,
@@ -398,6 +399,8 @@ int a3m_node_get_stats(a3m_node handle, a3m_node_stats *stats)
     stats->turns = reader.turns;
     stats->reader_wakeups = reader.reader_wakeups;
     stats->reader_rx_wakeups = reader.reader_rx_wakeups;
+    stats->reader_timer_wakeups = reader.reader_timer_wakeups;
+    stats->reader_lease_wakeups = reader.reader_lease_wakeups;
     stats->leader_sleeps = reader.leader_sleeps;
     stats->waiter_sleeps = reader.waiter_sleeps;
     stats->wakes = reader.wakes;

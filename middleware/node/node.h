@@ -285,6 +285,8 @@ void a3mi_hold_begin(struct a3mi_node *node);
 void a3mi_hold_end(struct a3mi_node *node);
 /* After a push into the outbox, no lock held: carries it, unless this thread bundles. */
 void a3mi_node_carry(struct a3mi_node *node);
+/* The same for a message of this size, which may be held while this thread sends densely. */
+void a3mi_node_carry_message(struct a3mi_node *node, size_t size);
 
 /* ---- flow.c: credit ----------------------------------------------------------- */
 

@@ -177,11 +177,12 @@ int a3m_base_send_any(a3m_base *base, a3m_msg *msg, a3m_link *used, bool or_none
     if (msg == NULL) {
         return a3mi_fail(A3M_EINVAL, "no message");
     }
+    size_t size = msg->size;
     a3mi_socket_lock(base);
     int result = send_any_locked(base, msg, used, or_none, deadline);
     a3mi_socket_unlock(base);
     if (result == A3M_OK) {
-        a3mi_node_carry(base->node);
+        a3mi_node_carry_message(base->node, size);
     }
     return result;
 }
@@ -252,6 +253,7 @@ int a3m_base_send_to(a3m_base *base, a3m_link handle, a3m_msg *msg, a3m_time dea
     }
     struct a3mi_link *link = obj;
     int result = A3M_OK;
+    size_t size = msg->size;
     a3mi_socket_lock(base);
     if (link->socket != base) {
         result = a3mi_fail(A3M_EINVAL, "the link is not one of this socket");
@@ -261,7 +263,7 @@ int a3m_base_send_to(a3m_base *base, a3m_link handle, a3m_msg *msg, a3m_time dea
     a3mi_socket_unlock(base);
     a3mi_registry_put(handle.v);
     if (result == A3M_OK) {
-        a3mi_node_carry(base->node);
+        a3mi_node_carry_message(base->node, size);
     }
     return result;
 }

@@ -61,6 +61,17 @@ void a3mi_node_carry(struct a3mi_node *node)
     a3mi_reader_touch(node->reader); /* who only sends takes its acknowledgements itself */
 }
 
+void a3mi_node_carry_message(struct a3mi_node *node, size_t size)
+{
+    if (held_node == node) {
+        held_pushed = true;
+        return;
+    }
+    if (a3mi_reader_carry(node->reader, size)) {
+        a3mi_reader_touch(node->reader);
+    }
+}
+
 int a3mi_socket_wait(struct a3mi_socket *socket, struct a3mi_waitq *queue, a3m_time deadline, bool *woken)
 {
     struct a3mi_node *node = socket->node;

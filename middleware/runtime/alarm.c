@@ -33,16 +33,21 @@ void a3mi_alarm_close(struct a3mi_alarm *alarm)
     }
 }
 
-void a3mi_alarm_set(struct a3mi_alarm *alarm, int64_t at)
+void a3mi_alarm_fire_at(const struct a3mi_alarm *alarm, int64_t at)
 {
     struct itimerspec when = {.it_value = {0}};
 
-    alarm->at = at > 0 ? at : 1; /* to timerfd, 0 means off */
     if (at != INT64_MAX) {
-        when.it_value = (struct timespec){.tv_sec = alarm->at / 1000000000,
-                                          .tv_nsec = alarm->at % 1000000000};
+        at = at > 0 ? at : 1; /* to timerfd, 0 means off */
+        when.it_value = (struct timespec){.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
     }
     (void)timerfd_settime(alarm->fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+void a3mi_alarm_set(struct a3mi_alarm *alarm, int64_t at)
+{
+    alarm->at = at > 0 ? at : 1;
+    a3mi_alarm_fire_at(alarm, at);
 }
 
 void a3mi_alarm_want(struct a3mi_alarm *alarm, int64_t at, int64_t now)

@@ -6,7 +6,7 @@
  * off no later than wanted, and pushed out only when it would soon go off in vain.
  *
  * No lock of its own: who guards the struct (the engine lock, or the role lock)
- * guards it. Only a3mi_alarm_drain touches nothing but the descriptor.
+ * guards it. a3mi_alarm_fire_at and a3mi_alarm_drain touch nothing but the descriptor.
  */
 #ifndef A3MI_ALARM_H
 #define A3MI_ALARM_H
@@ -36,6 +36,9 @@ void a3mi_alarm_want(struct a3mi_alarm *alarm, int64_t at, int64_t now);
 
 /* After it went off: forgets that it was set. Not when it was set anew since. */
 void a3mi_alarm_went_off(struct a3mi_alarm *alarm, int64_t now);
+
+/* Makes it go off at `at`, whatever it was set to, and leaves the struct alone: for alarms that several threads set. */
+void a3mi_alarm_fire_at(const struct a3mi_alarm *alarm, int64_t at);
 
 /* Makes the descriptor unreadable; true when it was readable. */
 bool a3mi_alarm_drain(const struct a3mi_alarm *alarm);

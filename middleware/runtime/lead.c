@@ -301,6 +301,7 @@ int a3mi_reader_wait(struct a3mi_reader *reader, struct a3mi_parker *parker, int
     if (a3mi_parker_take(parker)) {
         return 0;
     }
+    a3mi_reader_carry_held(reader);
     if (deadline <= 0) {
         return a3mi_fail_plain(A3M_ETIMEDOUT);
     }

@@ -17,9 +17,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/error.h"
+
 #include "runtime/clock.h"
 #include "runtime/eventfd.h"
-#include "base/error.h"
 #include "runtime/reader_parts.h"
 
 /* Turns of the thread in a row before it lets the loop turn round. */
@@ -65,6 +66,10 @@ static unsigned causes(struct a3mi_reader *reader)
         case A3MI_SOURCE_DEADLINE: deadline_went_off(reader); break;
         case A3MI_SOURCE_LEASE: flags |= lease_went_off(reader); break;
         case A3MI_SOURCE_SIGNAL: drain_signal(reader); break;
+        case A3MI_SOURCE_BUNDLE:
+            a3mi_reader_count(&reader->counters.timer_wakeups);
+            a3mi_reader_bundle_went_off(reader, a3mi_clock_now());
+            break;
         }
     }
     if (atomic_load(&reader->role.want_write) && a3mi_role_reclaim(&reader->role)) {
@@ -270,7 +275,7 @@ static int watch(const struct a3mi_reader *reader, int fd, enum a3mi_reader_sour
     return 0;
 }
 
-/* The private set, its eventfds and the alarm of deadlines; what was opened is found in the struct. */
+/* The private set, its eventfds, the alarms of deadlines and of bundles; what was opened is found in the struct. */
 static int open_set(struct a3mi_reader *reader)
 {
     reader->epfd = epoll_create1(EPOLL_CLOEXEC);
@@ -285,7 +290,13 @@ static int open_set(struct a3mi_reader *reader)
         rc = a3mi_alarm_open(&reader->deadline);
     }
     if (rc == 0) {
+        rc = a3mi_reader_bundle_open(reader);
+    }
+    if (rc == 0) {
         rc = watch(reader, reader->signal_fd, A3MI_SOURCE_SIGNAL);
+    }
+    if (rc == 0) {
+        rc = watch(reader, reader->bundle.fd, A3MI_SOURCE_BUNDLE);
     }
     return rc == 0 ? watch(reader, reader->deadline.fd, A3MI_SOURCE_DEADLINE) : rc;
 }
@@ -304,6 +315,7 @@ static void close_set(struct a3mi_reader *reader)
     close_fd(&reader->signal_fd);
     close_fd(&reader->leader_fd);
     a3mi_alarm_close(&reader->deadline);
+    a3mi_alarm_close(&reader->bundle);
 }
 
 /*
@@ -376,6 +388,7 @@ static void init(struct a3mi_reader *reader, const struct a3mi_reader_config *co
     reader->signal_fd = -1;
     reader->leader_fd = -1;
     reader->deadline = (struct a3mi_alarm){.fd = -1, .at = INT64_MAX};
+    reader->bundle = (struct a3mi_alarm){.fd = -1, .at = INT64_MAX};
     reader->next_deadline = INT64_MAX;
     reader->next_event = INT64_MAX;
     a3mi_patience_init(&reader->patience, config->spin_ns, config->lease_ns);

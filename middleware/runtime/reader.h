@@ -66,6 +66,7 @@ struct a3mi_reader_config {
     int transport_fd;
     int64_t lease_ns; /* 1 ms */
     int64_t spin_ns;  /* 50 us; 0: never spin */
+    bool bundle;      /* whether a3mi_reader_carry may hold dense sends */
     bool lend;        /* whether waiting callers may take the reader role */
     char name[16];    /* of the thread */
     int cpu;          /* -1: any */
@@ -113,6 +114,17 @@ struct a3mi_outbox_node *a3mi_reader_pop(struct a3mi_reader *reader);
  * Before a3mi_reader_start it does nothing: the outbox is drained at the start.
  */
 void a3mi_reader_kick(struct a3mi_reader *reader);
+
+/*
+ * A kick for a message of `bytes` that was pushed, unless the calling thread sends
+ * densely: then later, by a further call, by the thread's next wait, or within 40
+ * us of its last call, 500 us at the end of a long stream (runtime/bundle.c).
+ * False: not yet.
+ */
+bool a3mi_reader_carry(struct a3mi_reader *reader, size_t bytes);
+
+/* Carries what the calling thread's a3mi_reader_carry held. No lock held. */
+void a3mi_reader_carry_held(struct a3mi_reader *reader);
 
 /* Makes the reader thread run a turn soon (eventfd; nothing when one is under way already). Any thread. */
 void a3mi_reader_signal(struct a3mi_reader *reader);

@@ -35,6 +35,7 @@ enum a3mi_reader_source {
     A3MI_SOURCE_DEADLINE,
     A3MI_SOURCE_LEASE,
     A3MI_SOURCE_SIGNAL,
+    A3MI_SOURCE_BUNDLE,
 };
 
 struct a3mi_reader_counters {
@@ -69,6 +70,13 @@ struct a3mi_reader {
     _Atomic uint32_t touch_stride; /* likewise */
     _Atomic int64_t touched_at;    /* likewise */
 
+    alignas(64) _Atomic bool bundle_armed; /* [atomic] the alarm of bundles is set */
+    _Atomic int64_t bundle_since; /* [atomic: relaxed] ns; when the last bundle began; 0: carried since */
+    _Atomic int64_t bundle_fired; /* [atomic: relaxed] ns; when the alarm went off last */
+    _Atomic int64_t bundle_for;   /* [atomic: relaxed] ns; what it was set for last */
+    struct a3mi_alarm bundle;     /* [const] its descriptor */
+    uint64_t serial;              /* [const] no other reader of this process has it */
+
     alignas(64) _Atomic uint32_t
         signalled;               /* [atomic] the thread was told to run a turn and did not begin one yet */
     _Atomic uint32_t stop;       /* [atomic] */
@@ -94,6 +102,12 @@ static inline bool a3mi_reader_running(const struct a3mi_reader *reader)
 {
     return atomic_load_explicit(&reader->started, memory_order_acquire);
 }
+
+/* ---- bundle.c ----------------------------------------------------------------- */
+
+int a3mi_reader_bundle_open(struct a3mi_reader *reader);
+/* [thread] The alarm of bundles went off; a turn follows. */
+void a3mi_reader_bundle_went_off(struct a3mi_reader *reader, int64_t now);
 
 /* ---- turns.c ----------------------------------------------------------------- */
 

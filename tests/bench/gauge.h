@@ -11,7 +11,7 @@
 
 /* As in a3m_node_stats. */
 struct bench_wakes {
-    uint64_t reader, reader_rx, leader_sleeps, waiter_sleeps, wakes, transfers;
+    uint64_t reader, reader_rx, reader_timer, reader_lease, leader_sleeps, waiter_sleeps, wakes, transfers;
 };
 
 struct bench_gauge {

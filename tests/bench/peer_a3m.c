@@ -160,6 +160,8 @@ static void read_wakes(void *arg, struct bench_wakes *wakes)
     *wakes = (struct bench_wakes){
         .reader = stats.reader_wakeups,
         .reader_rx = stats.reader_rx_wakeups,
+        .reader_timer = stats.reader_timer_wakeups,
+        .reader_lease = stats.reader_lease_wakeups,
         .leader_sleeps = stats.leader_sleeps,
         .waiter_sleeps = stats.waiter_sleeps,
         .wakes = stats.wakes,

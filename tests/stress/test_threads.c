@@ -560,7 +560,7 @@ static int act_link(struct actor *self)
     if (result == A3M_OK) {
         atomic_store(&self->arena->links[draw(self, LINKS)], link.v);
     }
-    return result;
+    return result == A3M_EINVAL && peer == slot ? A3M_OK : result; /* to itself */
 }
 
 static int act_end(struct actor *self)
