@@ -245,6 +245,34 @@ static void say_goodbye(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
     }
 }
 
+/* The peer after this one in the list of all, held; NULL at its end. */
+static struct a3mi_peer *hold_next(struct a3mi_assoc *assoc, const struct a3mi_list *it)
+{
+    if (it->next == &assoc->peers) {
+        return NULL;
+    }
+    struct a3mi_peer *peer = a3mi_container_of(it->next, struct a3mi_peer, all);
+
+    peer->refs++;
+    return peer;
+}
+
+void a3mi_assoc_abandon_unreached(struct a3mi_assoc *assoc, int64_t now)
+{
+    struct a3mi_peer *next;
+
+    assoc->now = now;
+    for (struct a3mi_peer *peer = hold_next(assoc, &assoc->peers); peer != NULL; peer = next) {
+        struct a3mi_sender *sender = a3mi_sender_find(peer, 0, false);
+
+        if (sender != NULL) {
+            a3mi_sender_end(assoc, sender, A3MI_PEER_SILENT);
+        }
+        next = hold_next(assoc, &peer->all);
+        a3mi_peer_release(assoc, peer);
+    }
+}
+
 void a3mi_assoc_goodbye(struct a3mi_assoc *assoc, int64_t now)
 {
     assoc->now = now;

@@ -236,6 +236,12 @@ bool a3mi_assoc_pending(const struct a3mi_assoc *assoc);
 bool a3mi_assoc_busy(const struct a3mi_assoc *assoc);
 
 /*
+ * Gives up what waits for peers that never answered, and is link control only:
+ * `peer_ended` for each of them, with incarnation 0.
+ */
+void a3mi_assoc_abandon_unreached(struct a3mi_assoc *assoc, int64_t now);
+
+/*
  * The node is going away: every peer is told (CLOSE of what we send, RESET of
  * what we receive), by packets that the next outputs build. No `peer_ended`.
  */

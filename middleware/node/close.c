@@ -104,6 +104,7 @@ static void close_sockets(struct a3mi_node *node)
 struct closing {
     struct a3mi_node *node;
     struct a3mi_parker *parker;
+    uint64_t lost; /* messages given up before closing came to its end */
     uint64_t unfinished;
 };
 
@@ -111,9 +112,14 @@ struct closing {
 static void begin(void *arg, struct a3mi_turn *turn)
 {
     struct closing *job = arg;
-    (void)turn;
-    job->node->closing = true;
-    job->node->closer = job->parker;
+    struct a3mi_node *node = job->node;
+    node->turn = turn;
+    a3mi_engine_drain(node, turn); /* the ends of all links among it */
+    node->closing = true;
+    node->closer = job->parker;
+    /* Peers that never answered have nothing of this node, and need not hear that they shall have nothing. */
+    a3mi_assoc_abandon_unreached(node->assoc, turn->now);
+    node->turn = NULL;
 }
 
 /* [engine] Ends links whose peers did not answer. */
@@ -142,6 +148,7 @@ static void finish(void *arg, struct a3mi_turn *turn)
     node->turn = turn;
     node->closer = NULL;
     a3mi_engine_drain(node, turn);
+    job->lost = node->lost_undelivered + node->lost_unknown;
     end_links(node, job, turn->now);
     a3mi_assoc_goodbye(node->assoc, turn->now);
     for (int i = 0; i < 3; i++) {
@@ -182,7 +189,7 @@ static int close_node(struct a3mi_node *node, a3m_time deadline, a3m_close_repor
     if (a3mi_reader_started(node->reader)) {
         a3mi_reader_stop(node->reader);
     }
-    uint64_t left = node->lost_undelivered + node->lost_unknown + job.unfinished;
+    uint64_t left = node->lost_undelivered + node->lost_unknown - job.lost + job.unfinished;
     if (report != NULL) {
         report->undelivered = node->lost_undelivered;
         report->unknown = node->lost_unknown;

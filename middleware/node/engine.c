@@ -14,20 +14,6 @@
 
 /* ---- Outbox ------------------------------------------------------------------ */
 
-/* The message will not be sent: its link ended, or lives another life. */
-static void give_up(struct a3mi_link *link, a3m_msg *msg)
-{
-    struct a3mi_socket *socket = link->socket;
-    a3mi_socket_lock(socket);
-    socket->undelivered++;
-    socket->finished++;
-    a3mi_waitq_wake(socket, &socket->drainers, SIZE_MAX);
-    a3mi_socket_unlock_turn(socket, socket->node->turn);
-    socket->node->lost_undelivered++;
-    a3mi_window_return(socket->node, msg->size);
-    a3m_msg_free(msg);
-}
-
 static void command_message(struct a3mi_node *node, a3m_msg *msg, int64_t now)
 {
     struct a3mi_link *link = msg->channel;
@@ -36,7 +22,9 @@ static void command_message(struct a3mi_node *node, a3m_msg *msg, int64_t now)
         a3mi_assoc_send(node->assoc, &link->tx, msg, now);
         return;
     }
-    give_up(link, msg);
+    /* Its link ended, or lives another life: it was counted as given up then. */
+    a3mi_window_return(node, msg->size);
+    a3m_msg_free(msg);
     if (link->released && link->drained == link->pushed) {
         a3mi_link_unref(link);
     }
@@ -271,10 +259,7 @@ static void on_acknowledged(void *arg, struct a3mi_tx *tx, uint64_t n)
     struct a3mi_socket *socket = link->socket;
     a3mi_socket_lock(socket);
     link->acknowledged += n;
-    socket->finished += n;
-    if (socket->finished >= socket->sent) {
-        a3mi_waitq_wake(socket, &socket->drainers, SIZE_MAX);
-    }
+    a3mi_link_settle(link, n, false);
     a3mi_socket_unlock_turn(socket, node->turn);
     note_finishing(link);
 }

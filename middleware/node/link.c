@@ -37,6 +37,7 @@ struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming)
     a3mi_list_init(&link->in_batch);
     a3mi_list_init(&link->in_finishing);
     a3mi_list_init(&link->on_socket);
+    a3mi_list_init(&link->drains);
     a3mi_list_init(&link->sendable);
     a3mi_list_init(&link->readable);
     a3mi_fifo_init(&link->batch);
@@ -69,6 +70,7 @@ void a3mi_link_unref(struct a3mi_link *link)
         a3mi_link_unref(link->alias);
     }
     a3mi_identity_unref(link->identity);
+    free(link->next_identity);
     a3mi_socket_unref(link->socket);
     free(link);
 }
@@ -171,10 +173,16 @@ static void drop_attempt(struct a3mi_link *link)
     drop_batch(link);
 }
 
-/* Draws a new number and a new index for an attempt. */
+/* Draws a new number and a new index for an attempt, and what the link needs to be up. */
 static int renew(struct a3mi_link *link)
 {
     struct a3mi_node *node = link->socket->node;
+    if (link->next_identity == NULL) {
+        link->next_identity = calloc(1, sizeof(*link->next_identity));
+    }
+    if (link->next_identity == NULL) {
+        return A3M_ENOMEM;
+    }
     if (link->number != 0) {
         a3mi_map64_del(&node->links, link->number);
         link->number = 0;
@@ -191,6 +199,11 @@ static int renew(struct a3mi_link *link)
                             (uint64_t)a3mi_socket_option(link->socket, A3M_OPT_MAX_MESSAGE));
     link->rx_attached = result == A3M_OK;
     return result;
+}
+
+int a3mi_link_prepare(struct a3mi_link *link)
+{
+    return link->rx_attached && link->next_identity != NULL ? A3M_OK : renew(link);
 }
 
 /* What both REQUEST and ACCEPT tell about this end. */
@@ -232,23 +245,19 @@ static void send_request(struct a3mi_link *link, int64_t now)
     arm(link, now);
 }
 
-/* [socket] Binds the link to what the peer told: it is up. */
+/* [socket] Binds the link, which is prepared, to what the peer told: it is up. */
 static void attach(struct a3mi_link *link, const struct a3mi_control *info)
 {
     struct a3mi_socket *socket = link->socket;
     struct a3mi_node *node = socket->node;
-    if (info == NULL || (!link->rx_attached && renew(link) != A3M_OK)) {
-        return; /* no memory: the peer's data is dropped as for no index, until it asks again */
-    }
-    struct a3mi_identity *identity = calloc(1, sizeof(*identity));
-    if (identity != NULL) {
-        atomic_init(&identity->refs, 1);
-        identity->link.v = link->handle;
-        identity->node = link->peer_node;
-        identity->tag = link->peer_tag;
-    }
+    struct a3mi_identity *identity = link->next_identity;
+    atomic_init(&identity->refs, 1);
+    identity->link.v = link->handle;
+    identity->node = link->peer_node;
+    identity->tag = link->peer_tag;
     a3mi_identity_unref(link->identity);
     link->identity = identity;
+    link->next_identity = NULL;
     link->peer_number = info->author_link;
     a3mi_tx_attach(node->assoc, &link->tx, link->peer, link->incarnation, info->index);
     a3mi_rx_bind(&link->rx, link->incarnation);
@@ -326,13 +335,13 @@ static void detach(struct a3mi_link *link)
             waiting += a3mi_container_of(it, a3m_msg, node)->size;
         }
         struct a3mi_tx_rest rest = a3mi_tx_detach(node->assoc, &link->tx);
+        uint64_t unsent = rest.unsent + (link->pushed - link->drained); /* with those in the outbox */
         a3mi_window_return(node, waiting);
-        socket->undelivered += rest.unsent;
+        socket->undelivered += unsent;
         socket->unknown += rest.unknown;
-        socket->finished += rest.unsent + rest.unknown;
-        node->lost_undelivered += rest.unsent;
+        node->lost_undelivered += unsent;
         node->lost_unknown += rest.unknown;
-        a3mi_waitq_wake(socket, &socket->drainers, SIZE_MAX);
+        a3mi_link_settle(link, unsent + rest.unknown, true);
     }
     if (link->rx_attached) {
         a3mi_rx_detach(node->assoc, &link->rx);

@@ -195,6 +195,12 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     if (link == NULL) {
         return A3MI_REFUSAL_NOT_READY;
     }
+    if (a3mi_link_prepare(link) != A3M_OK) {
+        if (link->incoming && link->state == A3MI_LINK_RETRYING) {
+            a3mi_link_step(link, A3MI_ON_UNLINK, NULL, now); /* it was made for this request */
+        }
+        return A3MI_REFUSAL_NOT_READY;
+    }
     link->incarnation = incarnation;
     link->peer_node = *a3mi_peer_id(peer);
     a3mi_link_step(link, A3MI_ON_REQUEST, request, now);

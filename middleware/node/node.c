@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/addr.h"
 #include "base/error.h"
@@ -23,6 +24,58 @@ const char *a3m_version(void)
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
     return TEXT(A3M_VERSION_MAJOR) "." TEXT(A3M_VERSION_MINOR) "." TEXT(A3M_VERSION_PATCH);
+}
+
+/* ---- Fork ---------------------------------------------------------------------------- */
+
+/* All nodes of the process, so that a child can let go of what it inherits from them. */
+static struct a3mi_list all = {&all, &all}; /* [all_lock] */
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t all_once = PTHREAD_ONCE_INIT;
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&all_lock);
+}
+
+static void in_parent(void)
+{
+    pthread_mutex_unlock(&all_lock);
+}
+
+/*
+ * Descriptors are closed, so that a port is free when the parent has gone, and nothing that arrives there
+ * lies in a queue that nobody reads. Memory is left alone: locks in it may be held by threads that are not here.
+ */
+static void in_child(void)
+{
+    struct a3mi_list *it;
+    while ((it = a3mi_list_pop_front(&all)) != NULL) {
+        struct a3mi_node *node = a3mi_container_of(it, struct a3mi_node, on_process);
+        a3mi_reader_abandon(node->reader);
+        (void)close(node->transport->fd(node->transport_self));
+    }
+    pthread_mutex_unlock(&all_lock);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(before_fork, in_parent, in_child);
+}
+
+static void enlist(struct a3mi_node *node)
+{
+    pthread_once(&all_once, watch_forks);
+    pthread_mutex_lock(&all_lock);
+    a3mi_list_push_back(&all, &node->on_process);
+    pthread_mutex_unlock(&all_lock);
+}
+
+static void delist(struct a3mi_node *node)
+{
+    pthread_mutex_lock(&all_lock);
+    a3mi_list_remove(&node->on_process);
+    pthread_mutex_unlock(&all_lock);
 }
 
 /* ---- Making -------------------------------------------------------------------------- */
@@ -168,6 +221,7 @@ static struct a3mi_node *alloc_node(void)
     atomic_init(&node->refs, 1);
     a3mi_map64_init(&node->links);
     a3mi_heap_init(&node->events);
+    a3mi_list_init(&node->on_process);
     a3mi_list_init(&node->batch);
     a3mi_list_init(&node->finishing);
     a3mi_list_init(&node->sockets);
@@ -179,6 +233,7 @@ void a3mi_node_unref(struct a3mi_node *node)
     if (atomic_fetch_sub_explicit(&node->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
+    delist(node);
     if (node->reader != NULL) {
         a3mi_reader_free(node->reader);
     }
@@ -233,6 +288,7 @@ int a3m_node_new(a3m_node *out, const char *id, const char *address, const a3m_n
         a3mi_node_unref(node);
         return result;
     }
+    enlist(node);
     a3mi_node_handle_made(node);
     out->v = node->handle;
     return A3M_OK;

@@ -125,13 +125,16 @@ struct a3mi_link {
     int64_t next_attempt;
     struct a3mi_name peer_node; /* len 0: not known yet */
     struct a3mi_name peer_tag;
-    struct a3m_addr peer_addr;      /* as given by the application; kind NONE: by node id */
-    struct a3mi_identity *identity; /* counted; from when it is up */
+    struct a3m_addr peer_addr;           /* as given by the application; kind NONE: by node id */
+    struct a3mi_identity *identity;      /* counted; from when it is up */
+    struct a3mi_identity *next_identity; /* for its next life; NULL: not prepared */
     struct a3mi_waitq credit_waiters;
     struct a3mi_waitq state_waiters;
 
     uint32_t life;                        /* counts detachments: messages of earlier lives are not sent */
     uint64_t pushed;                      /* messages put into the outbox, in all its lives */
+    uint64_t settled;                     /* of these: acknowledged, or given up; in their order */
+    struct a3mi_list drains;              /* calls that wait for some of them (drain.c) */
     uint64_t sent, sent_bytes;            /* of this life: numbered and put into the outbox */
     uint64_t limit_messages, limit_bytes; /* the peer's grant, absolute */
     uint64_t peer_capacity_bytes;         /* what a grant is worth when all was taken */
@@ -177,9 +180,7 @@ struct a3m_base {
     struct a3mi_waitq receivers;
     struct a3mi_waitq senders; /* for any link */
     struct a3mi_waitq linkers; /* for a link to be up */
-    struct a3mi_waitq drainers;
     struct a3mi_waitq windows; /* for room in the outbox */
-    uint64_t sent, finished;   /* messages: put into the outbox; acknowledged or given up */
     uint64_t unread, undelivered, unknown, dropped, window_waits;
 
     struct a3mi_list in_batch; /* [engine] */
@@ -189,6 +190,7 @@ struct a3m_base {
 /* ---- Nodes ------------------------------------------------------------------ */
 
 struct a3mi_node {
+    struct a3mi_list on_process; /* [node.c: all_lock] */
     _Atomic uint32_t refs;
     uint64_t handle; /* [const] */
     struct a3mi_name id;
@@ -306,12 +308,21 @@ void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now);
 /* [engine] The peer's grant. */
 void a3mi_flow_on_credit(struct a3mi_link *link, uint32_t epoch, uint64_t messages, uint64_t bytes);
 
+/* ---- drain.c ------------------------------------------------------------------ */
+
+/* [socket] The next `n` messages of the link have been acknowledged, or are given up. */
+void a3mi_link_settle(struct a3mi_link *link, uint64_t n, bool lost);
+/* [socket] Calls that drain learn that the socket is closed. */
+void a3mi_socket_wake_drains(struct a3mi_socket *socket);
+
 /* ---- link.c, link_control.c, link_api.c ---------------------------------------- */
 
 struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming);
 /* [engine] [socket] Runs the machine, actions included. `info` is what the event brought, or NULL. */
 void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info,
                     int64_t now);
+/* [engine] [socket] Before an event that may attach: gets all that it takes. A3M_ENOMEM. */
+int a3mi_link_prepare(struct a3mi_link *link);
 /* [socket] For links that applications make: counts it as coming up. */
 void a3mi_link_count(struct a3mi_link *link);
 /* [socket] Its handle ends; it leaves its socket's list, and its handle ends. */

@@ -63,7 +63,7 @@ int a3mi_registry_get(uint64_t handle, enum a3mi_handle_kind kind, void **obj)
     if (*obj == NULL) {
         return a3mi_fail(A3M_EHANDLE, "not the handle of an open %s", names[kind]);
     }
-    return A3M_OK;
+    return a3mi_fail_plain(A3M_OK); /* what the call returns from here on says its own, or nothing */
 }
 
 void a3mi_registry_put(uint64_t handle)

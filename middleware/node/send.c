@@ -32,7 +32,6 @@ static void put(struct a3mi_link *link, a3m_msg *msg)
         msg->identity = NULL;
     }
     a3mi_flow_use(link, msg->size);
-    socket->sent++;
     msg->channel = link;
     msg->epoch = link->life;
     msg->outbox.kind = A3MI_CMD_MESSAGE;

@@ -187,7 +187,6 @@ static struct a3mi_socket *new_socket(struct a3mi_node *node, const a3m_socket_t
     a3mi_waitq_init(&socket->receivers);
     a3mi_waitq_init(&socket->senders);
     a3mi_waitq_init(&socket->linkers);
-    a3mi_waitq_init(&socket->drainers);
     a3mi_waitq_init(&socket->windows);
     return socket;
 }
@@ -279,14 +278,14 @@ static void discard_inbox(struct a3mi_socket *socket)
     socket->inbox_count = 0;
 }
 
-/* [socket] Everybody who waits learns that the socket is closed. */
+/* [socket] Everybody who waits learns that the socket is closed; who waits at a link, as links end. */
 static void wake_all(struct a3mi_socket *socket)
 {
-    struct a3mi_waitq *queues[] = {&socket->receivers, &socket->senders, &socket->linkers, &socket->drainers,
-                                   &socket->windows};
+    struct a3mi_waitq *queues[] = {&socket->receivers, &socket->senders, &socket->linkers, &socket->windows};
     for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++) {
         a3mi_waitq_wake(socket, queues[i], SIZE_MAX);
     }
+    a3mi_socket_wake_drains(socket);
 }
 
 void a3mi_socket_begin_close(struct a3mi_socket *socket)
@@ -369,31 +368,6 @@ int a3m_socket_get(a3m_socket handle, a3m_option option, int64_t *value)
     }
     a3mi_socket_lock(socket);
     result = a3mi_options_get(&socket->options, option, value);
-    a3mi_socket_unlock(socket);
-    a3mi_socket_leave(socket);
-    return result;
-}
-
-int a3m_socket_drain(a3m_socket handle, a3m_time deadline)
-{
-    struct a3mi_socket *socket;
-    int result = a3mi_socket_enter(handle, &socket);
-    if (result != A3M_OK) {
-        return result;
-    }
-    a3mi_socket_lock(socket);
-    uint64_t target = socket->sent;
-    while (result == A3M_OK && socket->finished < target) {
-        result = a3mi_socket_wait(socket, &socket->drainers, deadline, NULL);
-        if (result == A3M_ETIMEDOUT) {
-            if (socket->finished >= target) {
-                result = A3M_OK;
-            } else {
-                a3mi_fail(A3M_ETIMEDOUT, "%" PRIu64 " messages are not acknowledged yet",
-                          target - socket->finished);
-            }
-        }
-    }
     a3mi_socket_unlock(socket);
     a3mi_socket_leave(socket);
     return result;

@@ -370,6 +370,50 @@ static void test_fork_child_makes_nodes_of_its_own(void **arg)
     test_close(node);
 }
 
+/* The child holds no descriptor of the parent's node: its port is free as soon as the parent closes. */
+static void test_fork_port_is_free_when_the_parent_closes(void **arg)
+{
+    (void)arg;
+    char address[A3M_LINK_ADDRESS_SIZE];
+    int hold[2];
+    a3m_node node = test_node("parent");
+    assert_int_equal(a3m_node_address(node, address, sizeof(address)), A3M_OK);
+    assert_int_equal(pipe(hold), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        char byte;
+        (void)close(hold[1]);
+        _exit(read(hold[0], &byte, 1) == 0 ? 0 : 1); /* lives until the parent lets go */
+    }
+    (void)close(hold[0]);
+    test_close(node);
+    node = test_node_at("again", address);
+    test_close(node);
+    (void)close(hold[1]);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* Closing without a deadline must not wait for a peer that never was. */
+static void test_close_for_ever_peer_that_never_was_returns(void **arg)
+{
+    (void)arg;
+    a3m_link link;
+    a3m_close_report report = {.size = sizeof(report)};
+    a3m_node nowhere = test_node("nowhere");
+    const char *url = test_url(nowhere, "sink");
+    test_close(nowhere);
+    a3m_node node = test_node("node");
+    a3m_socket push = test_socket(node, &a3m_push, NULL);
+    assert_int_equal(a3m_socket_link(push, url, &link), A3M_OK);
+    assert_int_equal(a3m_socket_link(push, "unknown/sink", &link), A3M_OK);
+    assert_int_equal(a3m_socket_link(push, "node/none", &link), A3M_OK);
+    assert_int_equal(a3m_node_close(node, A3M_FOREVER, &report), A3M_OK);
+    assert_int_equal(report.links_unfinished, 0);
+}
+
 /* Calls leave while the node closes: the last one wakes who closes, who then frees what the wake needs. */
 static int get_info(void *arg)
 {
@@ -412,6 +456,8 @@ int main(void)
         cmocka_unit_test(test_send_too_large_says_so_without_credit),
         cmocka_unit_test(test_reply_request_of_another_socket_is_told),
         cmocka_unit_test(test_fork_child_makes_nodes_of_its_own),
+        cmocka_unit_test(test_fork_port_is_free_when_the_parent_closes),
+        cmocka_unit_test(test_close_for_ever_peer_that_never_was_returns),
         cmocka_unit_test(test_close_calls_leave_as_the_node_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,6 +160,11 @@ static enum cli_status drain(struct push *p)
         switch (code) {
         case 0: return CLI_DONE;
         case A3M_EINTR: break;
+        case A3M_ERESTARTED:
+        case A3M_ESILENT:
+        case A3M_ECLOSED:
+        case A3M_ECANCELED:
+        case A3M_ENOLINK: return CLI_DONE; /* closing the node tells how many, and what became of them */
         case A3M_ETIMEDOUT: cli_error("timed out waiting for acknowledgements"); return CLI_TIMED_OUT;
         default: return cli_failed(code, "waiting for acknowledgements");
         }

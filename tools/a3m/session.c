@@ -13,7 +13,8 @@
 #include "setting.h"
 #include "signals.h"
 
-enum { CLOSE_MS = 2000, CLOSE_IDLE_MS = 200, CLOSE_LINKS = 64 };
+/* How long the end may take when a peer does not answer. */
+enum { CLOSE_MS = 2000 };
 
 /* What the node has to tell apart from any call, such as two nodes with one id. Any of its threads. */
 static void on_report(void *arg, int code, const char *text)
@@ -183,33 +184,11 @@ static enum cli_status judge_report(const struct cli_session *s, const a3m_close
     return cli_status_worse(undelivered, unknown);
 }
 
-/*
- * How long the end may take. Where no link is up, no peer has anything to hear
- * from us but that we do not ask for a link any more, and one that has not
- * answered so far will not do so now.
- */
-static a3m_duration close_limit(const struct cli_session *s)
-{
-    a3m_link links[CLOSE_LINKS];
-    int n = a3m_socket_links(s->socket, links, CLOSE_LINKS);
-    if (n < 0 || n > CLOSE_LINKS || a3m_socket_drain(s->socket, A3M_NOW) != 0) {
-        return a3m_ms(CLOSE_MS);
-    }
-    for (int i = 0; i < n; i++) {
-        a3m_link_info info = {.size = sizeof info};
-        if (a3m_link_get_info(links[i], &info) == 0 &&
-            (info.state == A3M_LINK_UP || info.state == A3M_LINK_ENDING)) {
-            return a3m_ms(CLOSE_MS);
-        }
-    }
-    return a3m_ms(CLOSE_IDLE_MS);
-}
-
 enum cli_status cli_session_close(struct cli_session *s, enum cli_status status)
 {
     cli_signals_calm();
     a3m_close_report report = {.size = sizeof report};
-    int code = a3m_node_close(s->node, a3m_in(close_limit(s)), &report);
+    int code = a3m_node_close(s->node, a3m_in(a3m_ms(CLOSE_MS)), &report);
     if (code == 0 || code == A3M_ETIMEDOUT) {
         status = cli_status_worse(status, judge_report(s, &report));
     } else {

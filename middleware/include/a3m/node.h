@@ -85,11 +85,14 @@ A3M_API int a3m_node_address(a3m_node node, char *buf, size_t size);
  */
 A3M_API int a3m_node_set_peer(a3m_node node, const char *id, const char *address);
 
-/* What a closing node could not finish, in messages. */
+/*
+ * What became of a node's messages that did not go the usual way: of all those of
+ * its life, also those of links and sockets that ended long before it closed.
+ */
 typedef struct a3m_close_report {
     size_t size;               /* sizeof(a3m_close_report), set by the caller */
-    uint64_t undelivered;      /* certainly not delivered: never transmitted */
-    uint64_t unknown;          /* transmitted, not acknowledged: delivered once, or not at all */
+    uint64_t undelivered;      /* sent, and certainly not delivered: never transmitted */
+    uint64_t unknown;          /* sent, transmitted, not acknowledged: delivered once, or not at all */
     uint64_t unread;           /* received and acknowledged, but not taken by this application */
     uint64_t links_unfinished; /* links whose peer did not confirm the end */
 } a3m_close_report;
