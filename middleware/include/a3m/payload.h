@@ -17,7 +17,11 @@
 
 A3M_BEGIN_DECLS
 
-/* Writes one payload, value after value. Not thread-safe. Errors latch: check at the end. */
+/*
+ * Writes one payload, value after value. Not thread-safe. Errors latch, and a3m_pack_take says the first: no
+ * memory, or more than A3M_MESSAGE_CEILING (A3M_ENOMEM); a second value beside the first, arrays and maps nested
+ * more than 64 deep, NULL for bytes that are not empty (A3M_ESTATE).
+ */
 typedef struct a3m_pack a3m_pack;
 
 /* NULL when there is no memory. */
@@ -38,7 +42,7 @@ A3M_API void a3m_pack_map(a3m_pack *pack, uint32_t n);
 /*
  * Moves what was written into a new message, the caller's, and empties the
  * writer, also on error. A3M_ENOMEM, A3M_ESTATE (an array or map is not complete,
- * or nothing was written).
+ * nothing was written, or one of the errors above).
  */
 A3M_API int a3m_pack_take(a3m_pack *pack, a3m_msg **msg);
 
@@ -87,7 +91,10 @@ A3M_API int a3m_value_at(const a3m_value *value, uint32_t i, a3m_value *out);
 /* The value of the string key `key` of a map. A3M_EINVAL, A3M_ENOENT. */
 A3M_API int a3m_value_find(const a3m_value *value, const char *key, a3m_value *out);
 
-/* The payload as text for people, JSON-like; returns the length that it needs, as snprintf does. */
+/*
+ * The payload as text for people, JSON-like; returns the length that it needs, as snprintf does. A3M_EINVAL (no
+ * value), A3M_EMSGSIZE (its text is longer than INT_MAX).
+ */
 A3M_API int a3m_value_print(const a3m_value *value, char *buf, size_t size);
 
 A3M_END_DECLS

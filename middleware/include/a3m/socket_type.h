@@ -44,7 +44,8 @@ struct a3m_socket_type {
 
     /*
      * A link came up; nothing will arrive on it any more (`reason`: an error code, or 0). Between its end
-     * and link_down what the peer sent before still arrives. [locked] May be NULL.
+     * and link_down what the peer sent before still arrives, so that a peer that does not answer keeps a link that
+     * was ended until the node gives it up (a3m_node_config.peer_timeout). [locked] May be NULL.
      */
     void (*link_up)(a3m_base *base, void *state, a3m_link link);
     void (*link_down)(a3m_base *base, void *state, a3m_link link, int reason);
