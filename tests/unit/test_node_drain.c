@@ -64,7 +64,7 @@ static void make(struct world *world)
     world->in_b = inside(world->b);
     world->push = test_socket(world->a, &a3m_push, "push");
     for (int i = 0; i < 2; i++) {
-        char url[64], tag[8];
+        char url[64], tag[16];
         (void)snprintf(tag, sizeof(tag), "p%d", i);
         (void)snprintf(url, sizeof(url), "inproc://drain-b/%s", tag);
         world->pulls[i] = test_socket(world->b, &a3m_pull, tag);
