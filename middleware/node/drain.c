@@ -88,9 +88,9 @@ static void set_marks(struct a3mi_socket *socket, struct a3mi_drain *drain, stru
             continue;
         }
         struct mark *mark = &marks[drain->marks_set++];
-        *mark = (struct mark){.drain = drain, .target = link->pushed};
+        mark->drain = drain;
+        mark->target = link->pushed;
         drain->left += link->pushed - link->settled;
-        a3mi_list_init(&mark->on_link);
         a3mi_list_push_back(&link->drains, &mark->on_link);
     }
 }
@@ -125,6 +125,9 @@ static int drain_locked(struct a3mi_socket *socket, a3m_time deadline)
     struct mark *marks = calloc(n, sizeof(*marks));
     if (marks == NULL) {
         return a3mi_fail(A3M_ENOMEM, "no memory to wait for %zu links", n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        a3mi_list_init(&marks[i].on_link);
     }
     a3mi_waitq_init(&drain.waiters);
     set_marks(socket, &drain, marks, n);

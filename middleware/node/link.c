@@ -442,8 +442,8 @@ void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const st
     uint32_t actions = step.actions;
     bool ended = link->ended || step.next == A3MI_LINK_CANCELLING || step.next == A3MI_LINK_CLOSED ||
                  step.next == A3MI_LINK_ENDING || step.next == A3MI_LINK_FINISHING;
-    a3mi_link_ref(link); /* the last action may drop the engine's */
-    if ((actions & A3MI_DO_ATTACH) != 0) {
+    a3mi_link_ref(link);                                   /* the last action may drop the engine's */
+    if ((actions & A3MI_DO_ATTACH) != 0 && info != NULL) { /* REQUEST and ACCEPT have it */
         attach(link, info);
     } else if (link->state == A3MI_LINK_REQUESTING && step.next == A3MI_LINK_RETRYING) {
         drop_attempt(link);

@@ -79,9 +79,9 @@ void world_init(struct world *w, uint64_t seed, const struct world_options *opti
 void world_fini(struct world *w);
 
 /* Starts a node, or starts it anew: in a new incarnation, what it knew is gone. */
-void world_restart(struct world *w, uint32_t node, bool goodbye);
+void world_restart(struct world *w, uint32_t index, bool goodbye);
 /* A node stops without a word. */
-void world_kill(struct world *w, uint32_t node);
+void world_kill(struct world *w, uint32_t index);
 /* Sends `n` messages on a link, if it is up, and lets them be transmitted. Returns how many. */
 uint32_t world_send(struct world *w, uint32_t from, uint32_t to, uint32_t slot, uint32_t n, bool large);
 /* Grants credit on a link, if it is up. */

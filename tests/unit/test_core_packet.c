@@ -239,7 +239,7 @@ static void test_packet_longest_ids_fit(void **state)
     struct a3mi_accept accept = {.incarnation = 1, .source = name_of(text), .author = name_of(text)};
     size_t size = a3mi_open_write(body, &open);
     struct a3mi_packet packet = {.body = body, .body_size = size};
-    union any out;
+    union any out = {0};
 
     assert_true(size <= sizeof(body) - A3MI_PACKET_HEADER && read_as(A3MI_PACKET_OPEN, &packet, &out));
     assert_true(out.open.has_cookie);

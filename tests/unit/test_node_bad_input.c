@@ -140,7 +140,7 @@ static void test_garbage_datagrams_are_counted_and_harm_nothing(void **arg)
     char address[128];
     struct sockaddr_in to = {.sin_family = AF_INET};
     assert_int_equal(a3m_node_address(server, address, sizeof(address)), A3M_OK);
-    to.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+    to.sin_port = htons((uint16_t)strtoul(strrchr(address, ':') + 1, NULL, 10));
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
     assert_true(fd >= 0);

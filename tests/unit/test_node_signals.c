@@ -323,7 +323,7 @@ static pid_t find_thread(const char *name)
         char path[300], text[64];
         (void)snprintf(path, sizeof(path), "/proc/self/task/%s/comm", it->d_name);
         if (read_text(path, text, sizeof(text)) && strncmp(text, name, strlen(name)) == 0) {
-            found = atoi(it->d_name);
+            found = (pid_t)strtol(it->d_name, NULL, 10);
         }
     }
     (void)closedir(dir);
