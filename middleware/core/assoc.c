@@ -7,6 +7,7 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "core/answer.h"
+#include "core/gate.h"
 #include "core/loopback.h"
 #include "core/receiver.h"
 #include "core/sender.h"
@@ -119,6 +120,7 @@ int a3mi_assoc_new(struct a3mi_assoc **out, const struct a3mi_assoc_config *conf
     init_random(assoc);
     init_slabs(assoc);
     a3mi_loopback_init(assoc);
+    a3mi_gate_init(&assoc->gate);
     *out = assoc;
     return 0;
 }
@@ -156,6 +158,7 @@ void a3mi_assoc_free(struct a3mi_assoc *assoc)
     a3mi_fifo_append(&assoc->spent, &assoc->answers);
     a3mi_answers_free_spent(assoc);
     a3mi_partings_free(assoc);
+    a3mi_gate_fini(assoc);
     a3mi_mapb_fini(&assoc->peers_by_id);
     a3mi_mapb_fini(&assoc->peers_by_addr);
     a3mi_map64_fini(&assoc->senders);

@@ -46,6 +46,7 @@ struct a3mi_tx {
     uint32_t units_in_flight; /* units that hold parts of this channel, unacknowledged */
 
     /* The association's own. */
+    struct a3mi_list on_peer;
     struct a3mi_span *span; /* the message that is partly in units */
     struct a3mi_list acked; /* in the list of channels with acknowledgements to report */
     uint64_t newly_acked;
@@ -122,6 +123,7 @@ struct a3mi_assoc_config {
     uint32_t window;      /* units granted to a proven sender; 0: 2,048 */
     int64_t linger;       /* ns; 0: 2 s */
     int64_t peer_timeout; /* ns; 0: none */
+    bool gated;           /* nothing leaves before the state that it speaks of is stored */
 };
 
 struct a3mi_assoc_stats {
@@ -246,6 +248,46 @@ void a3mi_assoc_abandon_unreached(struct a3mi_assoc *assoc, int64_t now);
  * what we receive), by packets that the next outputs build. No `peer_ended`.
  */
 void a3mi_assoc_goodbye(struct a3mi_assoc *assoc, int64_t now);
+
+/* ---- Stored state ---------------------------------------------------------- */
+
+/* Where a snapshot goes: piece by piece, in order. */
+struct a3mi_sink {
+    void (*put)(void *arg, const void *bytes, size_t size);
+    void *arg;
+};
+
+/*
+ * Writes the whole state, but for what may be lost at any time: small packets
+ * that wait, what is known of paths, records whose sender has not shown that it
+ * is alive, references (a3mi_peer_hold). Of a gated association it also marks all
+ * that it wants to say by now; a3mi_assoc_saved lets that go. Not from a hook;
+ * with a gate, hooks are called.
+ */
+void a3mi_assoc_save(struct a3mi_assoc *assoc, const struct a3mi_sink *sink, int64_t now);
+/* The last snapshot is safe: a crash will not go back behind it. */
+void a3mi_assoc_saved(struct a3mi_assoc *assoc);
+
+/*
+ * Gives the caller's channels back: those of the links that it stored with the
+ * snapshot. The association fills them in; NULL: the snapshot is refused. The
+ * caller holds the peer for its link.
+ */
+struct a3mi_restore {
+    struct a3mi_tx *(*tx)(void *arg, struct a3mi_peer *peer, uint64_t incarnation, uint32_t index);
+    struct a3mi_rx *(*rx)(void *arg, struct a3mi_peer *peer, uint32_t index);
+};
+
+/*
+ * As a3mi_assoc_new, with the state of a snapshot: its incarnation and key take
+ * the place of the configuration's, the id must be the same. `now` goes on from
+ * the clock of the one that saved, or begins anew. Only one may go on from a
+ * snapshot, and only from the last one that was called safe, or a later one.
+ * A3M_EPROTO (not a snapshot, of another version, damaged), A3M_EINVAL, A3M_ENOMEM.
+ */
+int a3mi_assoc_restore(struct a3mi_assoc **out, const struct a3mi_assoc_config *config,
+                       const struct a3mi_assoc_hooks *hooks, void *arg, const struct a3mi_restore *restore,
+                       const void *bytes, size_t size, int64_t now);
 
 /* The whole state, for tests: walks every record and asserts the invariants that one node can see. */
 void a3mi_assoc_check(const struct a3mi_assoc *assoc);

@@ -18,6 +18,7 @@ void a3mi_tx_attach(struct a3mi_assoc *assoc, struct a3mi_tx *tx, struct a3mi_pe
     a3mi_tx_init(tx, index);
     tx->peer = peer;
     tx->incarnation = incarnation;
+    a3mi_list_push_back(&peer->txs, &tx->on_peer);
     a3mi_life_note(peer, incarnation, assoc->ck)->channels++;
 }
 
@@ -55,6 +56,7 @@ struct a3mi_tx_rest a3mi_tx_detach(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
     }
     forget_units(assoc, tx);
     a3mi_tx_drop_queue(assoc, tx);
+    a3mi_list_remove(&tx->on_peer);
     tx->peer = NULL;
     struct a3mi_sender *sender = a3mi_sender_find(peer, tx->incarnation, false);
 
@@ -64,8 +66,7 @@ struct a3mi_tx_rest a3mi_tx_detach(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
     return rest;
 }
 
-/* Puts a channel that has something to send in line. */
-static int line_up(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
+int a3mi_tx_line_up(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
 {
     if (a3mi_list_linked(&tx->ready)) {
         return 0;
@@ -92,7 +93,7 @@ void a3mi_assoc_send(struct a3mi_assoc *assoc, struct a3mi_tx *tx, a3m_msg *msg,
     assoc->now = now;
     a3mi_fifo_push(&tx->queue, &msg->node);
     tx->queued_bytes += msg->size;
-    (void)line_up(assoc, tx); /* without memory it waits until the next message */
+    (void)a3mi_tx_line_up(assoc, tx); /* without memory it waits until the next message */
 }
 
 int a3mi_assoc_credit(struct a3mi_assoc *assoc, struct a3mi_tx *tx, uint32_t epoch, uint64_t messages,
@@ -106,7 +107,7 @@ int a3mi_assoc_credit(struct a3mi_assoc *assoc, struct a3mi_tx *tx, uint32_t epo
     tx->credit_epoch = epoch;
     tx->credit_messages = messages;
     tx->credit_bytes = bytes;
-    return line_up(assoc, tx);
+    return a3mi_tx_line_up(assoc, tx);
 }
 
 static int queue_control(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, a3m_msg *msg)

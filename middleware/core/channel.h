@@ -46,6 +46,9 @@ static inline bool a3mi_ready_empty(const struct a3mi_ready *ready)
 bool a3mi_channel_pack(struct a3mi_assoc *assoc, struct a3mi_ready *ready, struct a3mi_unit *unit,
                        size_t room);
 
+/* Puts a channel that has something to send in line. A3M_ENOMEM. */
+int a3mi_tx_line_up(struct a3mi_assoc *assoc, struct a3mi_tx *tx);
+
 /* Frees what waits in a channel, and its span; not what units hold of it. */
 void a3mi_tx_drop_queue(struct a3mi_assoc *assoc, struct a3mi_tx *tx);
 
@@ -61,6 +64,15 @@ void a3mi_channel_report_acked(struct a3mi_assoc *assoc);
 /* What a channel holds of messages that wait for an earlier one, at most. */
 #define A3MI_WAITING_MESSAGES 65536u
 #define A3MI_WAITING_BYTES    ((uint64_t)64 << 20)
+
+/* A message that is incomplete, or waits for an earlier one. */
+struct a3mi_partial {
+    struct a3mi_list list; /* in a3mi_rx.partial, ascending */
+    uint64_t number;
+    a3m_msg *msg;
+    bool props;
+    struct a3mi_ranges have; /* bytes */
+};
 
 /* Where the frames of a unit come from. */
 struct a3mi_origin {

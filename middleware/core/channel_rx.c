@@ -13,15 +13,6 @@
 
 #include "base/message.h"
 
-/* A message that is incomplete, or waits for an earlier one. */
-struct partial {
-    struct a3mi_list list; /* in a3mi_rx.partial, ascending */
-    uint64_t number;
-    a3m_msg *msg;
-    bool props;
-    struct a3mi_ranges have; /* bytes */
-};
-
 enum taken {
     TAKEN,
     NO_ROOM, /* nothing was changed: the same frame can be offered again */
@@ -95,12 +86,12 @@ void a3mi_ranges_tidy(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges, bool
 
 void a3mi_partial_slab_init(struct a3mi_slab *slab)
 {
-    a3mi_slab_init(slab, sizeof(struct partial), 64, 0);
+    a3mi_slab_init(slab, sizeof(struct a3mi_partial), 64, 0);
 }
 
 /* ---- Partial messages ---------------------------------------------------------- */
 
-static void partial_free(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct partial *partial)
+static void partial_free(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_partial *partial)
 {
     if (partial->msg != NULL) {
         rx->partial_bytes -= partial->msg->size;
@@ -117,7 +108,7 @@ void a3mi_rx_clear(struct a3mi_assoc *assoc, struct a3mi_rx *rx)
     struct a3mi_list *it;
 
     while ((it = a3mi_list_first(&rx->partial)) != NULL) {
-        partial_free(assoc, rx, a3mi_container_of(it, struct partial, list));
+        partial_free(assoc, rx, a3mi_container_of(it, struct a3mi_partial, list));
     }
 }
 
@@ -126,7 +117,7 @@ static struct a3mi_list *locate(struct a3mi_rx *rx, uint64_t number)
 {
     struct a3mi_list *it = rx->partial.prev;
 
-    while (it != &rx->partial && a3mi_container_of(it, struct partial, list)->number > number) {
+    while (it != &rx->partial && a3mi_container_of(it, struct a3mi_partial, list)->number > number) {
         it = it->prev;
     }
     return it;
@@ -140,13 +131,13 @@ static bool may_wait(const struct a3mi_rx *rx, const struct a3mi_frame *frame)
             rx->partial_bytes + frame->total <= A3MI_WAITING_BYTES + rx->max_message);
 }
 
-static struct partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_list *behind,
-                                   const struct a3mi_frame *frame)
+static struct a3mi_partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx *rx,
+                                        struct a3mi_list *behind, const struct a3mi_frame *frame)
 {
     if (!may_wait(rx, frame)) {
         return NULL;
     }
-    struct partial *partial = a3mi_slab_get(&assoc->partial_slab);
+    struct a3mi_partial *partial = a3mi_slab_get(&assoc->partial_slab);
 
     if (partial == NULL) {
         return NULL;
@@ -193,7 +184,7 @@ static void hand_up_waiting(struct a3mi_assoc *assoc, const struct a3mi_origin *
     struct a3mi_list *it;
 
     while (is_there(assoc, rx) && (it = a3mi_list_first(&rx->partial)) != NULL) {
-        struct partial *partial = a3mi_container_of(it, struct partial, list);
+        struct a3mi_partial *partial = a3mi_container_of(it, struct a3mi_partial, list);
         a3m_msg *msg = partial->msg;
         bool props = partial->props;
 
@@ -234,7 +225,8 @@ static enum taken take_piece(struct a3mi_assoc *assoc, const struct a3mi_origin 
                              const struct a3mi_frame *frame)
 {
     struct a3mi_list *at = locate(rx, frame->number);
-    struct partial *partial = at != &rx->partial ? a3mi_container_of(at, struct partial, list) : NULL;
+    struct a3mi_partial *partial = at != &rx->partial ? a3mi_container_of(at, struct a3mi_partial, list)
+                                                      : NULL;
 
     if (partial == NULL || partial->number != frame->number) {
         partial = partial_new(assoc, rx, at, frame);

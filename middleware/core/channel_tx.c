@@ -26,6 +26,7 @@ struct packing {
 void a3mi_tx_init(struct a3mi_tx *tx, uint32_t index)
 {
     *tx = (struct a3mi_tx){.index = index};
+    a3mi_list_init(&tx->on_peer);
     a3mi_list_init(&tx->ready);
     a3mi_list_init(&tx->acked);
 }
@@ -161,7 +162,7 @@ static bool pack_message(struct packing *packing, struct a3mi_tx *tx, bool *gone
         return false;
     }
     if (first && !last) {
-        *tx->span = (struct a3mi_span){0};
+        *tx->span = (struct a3mi_span){.tx = tx};
     }
     struct a3mi_frame frame = {
         .flags = flags,

@@ -3,7 +3,10 @@
  * Packets out (core/state.h). First what waits ready, then units, on which
  * acknowledgements ride, then the acknowledgements that found no company.
  */
+#include "core/output.h"
+
 #include "core/answer.h"
+#include "core/gate.h"
 #include "core/loopback.h"
 #include "core/receiver.h"
 #include "core/sender.h"
@@ -93,12 +96,10 @@ static void put_acks(struct output *o, struct a3mi_list *list)
     }
 }
 
-size_t a3mi_assoc_output(struct a3mi_assoc *assoc, struct a3m_packet_out *out, size_t max, bool flush,
-                         int64_t now)
+size_t a3mi_output_build(struct a3mi_assoc *assoc, struct a3m_packet_out *out, size_t max, bool flush)
 {
     struct output o = {.assoc = assoc, .out = out, .max = max < A3MI_OUTPUT_MAX ? max : A3MI_OUTPUT_MAX};
 
-    assoc->now = now;
     a3mi_answers_free_spent(assoc);
     a3mi_loopback_run(assoc);
     put_answers(&o);
@@ -116,6 +117,17 @@ size_t a3mi_assoc_output(struct a3mi_assoc *assoc, struct a3m_packet_out *out, s
     }
     assoc->sent_count = o.n;
     return o.n;
+}
+
+size_t a3mi_assoc_output(struct a3mi_assoc *assoc, struct a3m_packet_out *out, size_t max, bool flush,
+                         int64_t now)
+{
+    assoc->now = now;
+    if (assoc->config.gated) {
+        a3mi_gate_fill(assoc, flush);
+        return a3mi_gate_lend(assoc, out, max);
+    }
+    return a3mi_output_build(assoc, out, max, flush);
 }
 
 /* Undoes one packet. Small ones wait again; what they say is still true. */
@@ -163,6 +175,10 @@ static void unspend(struct a3mi_assoc *assoc, size_t first)
 void a3mi_assoc_refused(struct a3mi_assoc *assoc, const struct a3m_packet_out *packets, size_t n)
 {
     (void)packets;
+    if (assoc->config.gated) {
+        a3mi_gate_return(assoc, n);
+        return;
+    }
     size_t first = n < assoc->sent_count ? assoc->sent_count - n : 0;
 
     for (size_t i = assoc->sent_count; i > first; i--) {
@@ -172,14 +188,24 @@ void a3mi_assoc_refused(struct a3mi_assoc *assoc, const struct a3m_packet_out *p
     assoc->sent_count = first;
 }
 
-bool a3mi_assoc_pending(const struct a3mi_assoc *assoc)
+static bool has_output(const struct a3mi_assoc *assoc)
 {
     return !a3mi_fifo_empty(&assoc->answers) || !a3mi_list_empty(&assoc->partings_due) ||
            !a3mi_list_empty(&assoc->active) || !a3mi_list_empty(&assoc->ack_now) ||
            a3mi_loopback_pending(assoc);
 }
 
+bool a3mi_assoc_pending(const struct a3mi_assoc *assoc)
+{
+    if (!assoc->config.gated) {
+        return has_output(assoc);
+    }
+    return !a3mi_fifo_empty(&assoc->gate.released) ||
+           (has_output(assoc) && assoc->gate.count + A3MI_GATE_SPARE <= A3MI_GATE_PACKETS);
+}
+
 bool a3mi_assoc_busy(const struct a3mi_assoc *assoc)
 {
-    return assoc->unfinished > 0 || a3mi_assoc_pending(assoc) || !a3mi_list_empty(&assoc->ack_wait);
+    return assoc->unfinished > 0 || has_output(assoc) || assoc->gate.count > 0 ||
+           !a3mi_list_empty(&assoc->ack_wait);
 }

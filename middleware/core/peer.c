@@ -26,6 +26,7 @@ static struct a3mi_peer *peer_new(struct a3mi_assoc *assoc)
     *peer = (struct a3mi_peer){0};
     a3mi_list_init(&peer->debtor);
     a3mi_list_init(&peer->links);
+    a3mi_list_init(&peer->txs);
     a3mi_list_init(&peer->senders);
     a3mi_list_init(&peer->receivers);
     a3mi_rtt_init(&peer->rtt);

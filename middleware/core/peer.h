@@ -39,9 +39,11 @@ struct a3mi_peer {
     struct a3mi_list all;
     struct a3mi_list debtor;    /* in assoc->debtors: kept only for what an incarnation is owed */
     struct a3mi_list links;     /* the caller's */
+    struct a3mi_list txs;       /* a3mi_tx.on_peer: channels attached */
     struct a3mi_list senders;   /* a3mi_sender.on_peer, newest last */
     struct a3mi_list receivers; /* a3mi_receiver.on_peer, newest last */
     struct a3mi_rtt rtt;
+    uint32_t ordinal; /* while a snapshot is written */
     unsigned lives_count;
     struct a3mi_life lives[A3MI_LIVES_MAX];
 };

@@ -6,29 +6,18 @@
 
 static void receiver_alarm(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm);
 
-struct a3mi_receiver *a3mi_receiver_new(struct a3mi_assoc *assoc, struct a3mi_peer *peer,
-                                        uint64_t incarnation, uint64_t s, uint64_t order,
-                                        const struct a3m_addr *from)
+static struct a3mi_receiver *make(struct a3mi_assoc *assoc, const struct a3mi_receiver *like)
 {
     struct a3mi_receiver *receiver = a3mi_slab_get(&assoc->receiver_slab);
 
     if (receiver == NULL) {
         return NULL;
     }
-    uint64_t clock = a3mi_assoc_tick_clock(assoc);
-
-    *receiver = (struct a3mi_receiver){
-        .peer = peer,
-        .incarnation = incarnation,
-        .s = s,
-        .order = order,
-        .clock = clock,
-        .r = a3mi_assoc_hide(assoc, clock),
-        .limit = A3MI_UNPROVEN_LIMIT < assoc->config.window ? A3MI_UNPROVEN_LIMIT : assoc->config.window,
-        .heard_at = assoc->now,
-        .probed_at = INT64_MIN,
-        .probe_interval = A3MI_PROBE_MIN,
-    };
+    *receiver = *like;
+    receiver->r = a3mi_assoc_hide(assoc, receiver->clock);
+    receiver->heard_at = assoc->now;
+    receiver->probed_at = INT64_MIN;
+    receiver->probe_interval = A3MI_PROBE_MIN;
     if (a3mi_alarm_init(assoc, &receiver->alarm, receiver_alarm) != 0) {
         goto no_alarm;
     }
@@ -36,13 +25,10 @@ struct a3mi_receiver *a3mi_receiver_new(struct a3mi_assoc *assoc, struct a3mi_pe
         goto no_id;
     }
     a3mi_list_init(&receiver->in_acks);
+    a3mi_list_init(&receiver->unproven);
     a3mi_rx_init(&receiver->control, 0, A3MI_CONTROL_MESSAGE_MAX);
-    a3mi_path_init(&receiver->path, from);
-    a3mi_list_push_back(&peer->receivers, &receiver->on_peer);
-    a3mi_list_push_back(&assoc->unproven, &receiver->unproven);
-    assoc->unproven_count++;
+    a3mi_list_push_back(&receiver->peer->receivers, &receiver->on_peer);
     assoc->stats.receivers++;
-    a3mi_alarm_by(assoc, &receiver->alarm, assoc->now + A3MI_UNPROVEN_LIFE);
     return receiver;
 
 no_id:
@@ -50,6 +36,43 @@ no_id:
 no_alarm:
     a3mi_slab_put(&assoc->receiver_slab, receiver);
     return NULL;
+}
+
+struct a3mi_receiver *a3mi_receiver_new(struct a3mi_assoc *assoc, struct a3mi_peer *peer,
+                                        uint64_t incarnation, uint64_t s, uint64_t order,
+                                        const struct a3m_addr *from)
+{
+    struct a3mi_receiver like = {
+        .peer = peer,
+        .incarnation = incarnation,
+        .s = s,
+        .order = order,
+        .clock = a3mi_assoc_tick_clock(assoc),
+        .limit = A3MI_UNPROVEN_LIMIT < assoc->config.window ? A3MI_UNPROVEN_LIMIT : assoc->config.window,
+    };
+    struct a3mi_receiver *receiver = make(assoc, &like);
+
+    if (receiver != NULL) {
+        a3mi_path_init(&receiver->path, from);
+        a3mi_list_push_back(&assoc->unproven, &receiver->unproven);
+        assoc->unproven_count++;
+        a3mi_alarm_by(assoc, &receiver->alarm, assoc->now + A3MI_UNPROVEN_LIFE);
+    }
+    return receiver;
+}
+
+struct a3mi_receiver *a3mi_receiver_restore(struct a3mi_assoc *assoc, struct a3mi_peer *peer,
+                                            uint64_t incarnation, uint64_t s, uint64_t order, uint64_t clock)
+{
+    struct a3mi_receiver like = {
+        .peer = peer, .incarnation = incarnation, .s = s, .order = order, .clock = clock, .proven = true};
+    struct a3mi_receiver *receiver = make(assoc, &like);
+
+    if (receiver != NULL) {
+        a3mi_receiver_ack_now(assoc, receiver);
+        a3mi_alarm_by(assoc, &receiver->alarm, assoc->now + A3MI_PROBE_AFTER);
+    }
+    return receiver;
 }
 
 static void leave_unproven(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver)

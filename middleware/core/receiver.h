@@ -77,6 +77,9 @@ struct a3mi_receiver {
 struct a3mi_receiver *a3mi_receiver_new(struct a3mi_assoc *assoc, struct a3mi_peer *peer,
                                         uint64_t incarnation, uint64_t s, uint64_t order,
                                         const struct a3m_addr *from);
+/* One that is proven, under the r of a clock value that was drawn before; what it has is filled in. NULL: no memory. */
+struct a3mi_receiver *a3mi_receiver_restore(struct a3mi_assoc *assoc, struct a3mi_peer *peer,
+                                            uint64_t incarnation, uint64_t s, uint64_t order, uint64_t clock);
 /*
  * Deletes it. `done`: its sender is, and will not ask for what was accepted;
  * otherwise a proven one is remembered in assoc->dropped.

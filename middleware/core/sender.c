@@ -58,10 +58,9 @@ static void start(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     a3mi_pacer_init(&sender->pacer);
 }
 
-/* Draws an s and puts the sender under it. */
-static int draw(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+/* Puts the sender under the s of a clock value. */
+static int put_under(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t order)
 {
-    uint64_t order = a3mi_assoc_tick_clock(assoc);
     uint64_t s = a3mi_assoc_hide(assoc, order);
     int result = a3mi_map64_put(&assoc->senders, s, sender);
 
@@ -72,7 +71,14 @@ static int draw(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     return result;
 }
 
-static struct a3mi_sender *sender_new(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation)
+/* Draws an s and puts the sender under it. */
+static int draw(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    return put_under(assoc, sender, a3mi_assoc_tick_clock(assoc));
+}
+
+struct a3mi_sender *a3mi_sender_restore(struct a3mi_assoc *assoc, struct a3mi_peer *peer,
+                                        uint64_t incarnation, uint64_t order)
 {
     struct a3mi_sender *sender = a3mi_slab_get(&assoc->sender_slab);
 
@@ -87,7 +93,7 @@ static struct a3mi_sender *sender_new(struct a3mi_assoc *assoc, struct a3mi_peer
     if (a3mi_alarm_init(assoc, &sender->alarm, sender_alarm) != 0) {
         goto no_alarm;
     }
-    if (draw(assoc, sender) != 0) {
+    if (put_under(assoc, sender, order) != 0) {
         goto no_id;
     }
     a3mi_list_init(&sender->active);
@@ -110,6 +116,11 @@ no_alarm:
 no_ring:
     a3mi_slab_put(&assoc->sender_slab, sender);
     return NULL;
+}
+
+static struct a3mi_sender *sender_new(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation)
+{
+    return a3mi_sender_restore(assoc, peer, incarnation, a3mi_assoc_tick_clock(assoc));
 }
 
 /* For what is meant for whichever incarnation is there. */

@@ -97,6 +97,9 @@ struct a3mi_sender *a3mi_sender_find(struct a3mi_peer *peer, uint64_t incarnatio
  */
 struct a3mi_sender *a3mi_sender_obtain(struct a3mi_assoc *assoc, struct a3mi_peer *peer,
                                        uint64_t incarnation);
+/* One towards an incarnation, under the s of a clock value that was drawn before. NULL: no memory. */
+struct a3mi_sender *a3mi_sender_restore(struct a3mi_assoc *assoc, struct a3mi_peer *peer,
+                                        uint64_t incarnation, uint64_t order);
 /* A channel has something to send: it is in line from now on. */
 void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struct a3mi_tx *tx);
 /* After anything changed: whether it can send now, and when it has something to do. */

@@ -5,6 +5,7 @@
  *   assoc.c      life, statistics, time      peer.c       peers and their incarnations
  *   input.c      packets in                  sender*.c    S: what we send
  *   output.c     packets out                 receiver*.c  R: what we receive
+ *   gate.c       packets that wait           save.c, restore.c  the state, stored
  *   answer.c     small packets that wait     channel_*.c  messages to frames and back
  *   loopback.c   the peer that is this node  path.c       addresses that move
  *
@@ -70,6 +71,13 @@ struct a3mi_loopback {
     struct a3mi_tx *current;  /* the one being served; NULL once it was detached */
 };
 
+/* Packets that wait until what they say is stored (core/gate.h). */
+struct a3mi_gate {
+    struct a3mi_fifo held, marked, released, lent;
+    size_t count; /* in all of them */
+    struct a3mi_slab slab;
+};
+
 struct a3mi_assoc {
     struct a3mi_slab self; /* this struct's own */
     struct a3mi_assoc_config config;
@@ -115,6 +123,7 @@ struct a3mi_assoc {
     size_t sent_count;
 
     struct a3mi_loopback loopback;
+    struct a3mi_gate gate;
 
     struct a3mi_slab peer_slab, sender_slab, receiver_slab, unit_slab, ring_slab;
     struct a3mi_slab span_slab, partial_slab, ranges_slab, answer_slab, parting_slab;

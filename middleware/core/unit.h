@@ -18,8 +18,10 @@
 
 /* A message that is spread over several units: it is acknowledged when all of them are. */
 struct a3mi_span {
-    uint32_t units; /* that hold a piece of it, unacknowledged */
-    bool whole;     /* all of it is in units */
+    uint32_t units;           /* that hold a piece of it, unacknowledged */
+    bool whole;               /* all of it is in units */
+    uint32_t id;              /* while a snapshot is written; 0 otherwise */
+    const struct a3mi_tx *tx; /* whose message it is */
 };
 
 /* What a channel has in a unit. */

@@ -176,7 +176,7 @@ void book_control(struct world *w, uint64_t author, uint64_t recipient, uint64_t
 {
     uint64_t pair[2] = {author, recipient};
     uint64_t k = a3mi_hash64(pair, sizeof(pair), 1);
-    uint64_t *last = a3mi_map64_get(&w->book->controls, k);
+    struct book_control *last = a3mi_map64_get(&w->book->controls, k);
 
     if (named != 0 && named != recipient) {
         world_fail(w, "a control message was accepted by another incarnation than it was meant for");
@@ -184,9 +184,11 @@ void book_control(struct world *w, uint64_t author, uint64_t recipient, uint64_t
     if (last == NULL) {
         last = calloc(1, sizeof(*last));
         assert(last != NULL && a3mi_map64_put(&w->book->controls, k, last) == 0);
+        last->author = author;
+        last->recipient = recipient;
     }
-    if (serial <= *last) {
+    if (serial <= last->serial) {
         world_fail(w, "a control message was accepted twice or out of order");
     }
-    *last = serial;
+    last->serial = serial;
 }

@@ -12,7 +12,7 @@
 
 /* One direction of one life of a link, from the first index to the end of the process. */
 struct book_channel {
-    uint32_t rx_node;
+    uint32_t rx_node, tx_node;
     uint64_t rx_incarnation;
     uint64_t tx_incarnation; /* 0: not attached yet */
     uint64_t sent, accepted, acknowledged, unsent, unknown;
@@ -25,10 +25,15 @@ struct book_channel {
     uint32_t credit_told, credit_heard; /* epochs */
 };
 
+/* The last control message that one incarnation accepted from another. */
+struct book_control {
+    uint64_t author, recipient, serial;
+};
+
 struct book {
     struct book_channel **channels;
     uint32_t count, capacity;
-    struct a3mi_map64 controls; /* author and recipient incarnation → serial of the last one accepted */
+    struct a3mi_map64 controls; /* of author and recipient → struct book_control */
     uint64_t messages, left_channels;
 };
 

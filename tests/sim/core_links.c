@@ -114,6 +114,7 @@ static void open_tx(struct world_link *link, uint64_t incarnation, uint32_t inde
     }
     link->tx_channel = channel;
     ch->tx_incarnation = node->incarnation;
+    ch->tx_node = node->index;
     ch->tx_open = ch->was_open = true;
     link->state = WORLD_UP;
     link->retry_at = INT64_MAX;

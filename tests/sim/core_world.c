@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "core_book.h"
 #include "core_links.h"
+#include "core_store.h"
 
 #define BATCH 64
 /* How often something is sent on every link while they settle. */
@@ -70,6 +71,7 @@ static void start(struct world *w, uint32_t index)
         .window = w->options.window,
         .linger = w->options.linger,
         .peer_timeout = w->options.peer_timeout,
+        .gated = w->options.stored,
     };
 
     fill_key(w, config.key);
@@ -80,6 +82,21 @@ static void start(struct world *w, uint32_t index)
     (void)result;
     node->alive = true;
     links_start(node);
+    store_forget(node);
+}
+
+bool world_rollback(struct world *w, uint32_t index)
+{
+    struct world_node *node = &w->nodes[index];
+
+    if (!node->alive || !store_has(node)) {
+        return false;
+    }
+    world_kill(w, index);
+    store_restore(node);
+    w->rollbacks++;
+    world_pump(node);
+    return true;
 }
 
 void world_kill(struct world *w, uint32_t index)
@@ -128,6 +145,7 @@ void world_init(struct world *w, uint64_t seed, const struct world_options *opti
         node->world = w;
         node->index = i;
         node->address = i + 1;
+        node->store = options->stored ? store_new(w) : NULL;
         (void)snprintf(name, sizeof(name), "node%u", i);
         (void)a3mi_name_set(&node->id, name, strlen(name));
         start(w, i);
@@ -141,6 +159,7 @@ void world_fini(struct world *w)
 {
     for (uint32_t i = 0; i < w->options.nodes; i++) {
         world_kill(w, i);
+        store_free(w->nodes[i].store);
     }
     core_net_fini(&w->net);
     book_fini(w->book);
@@ -228,6 +247,7 @@ static int64_t next_event(const struct world *w)
         if (w->nodes[i].alive) {
             at = min64(at, a3mi_assoc_deadline(w->nodes[i].assoc));
             at = min64(at, links_deadline(&w->nodes[i]));
+            at = min64(at, store_deadline(&w->nodes[i]));
         }
     }
     return at;
@@ -249,6 +269,9 @@ static void tick(struct world *w)
         }
         if (due) {
             links_tick(node);
+        }
+        due |= store_tick(node);
+        if (due) {
             world_pump(node);
         }
     }

@@ -21,6 +21,7 @@
 struct world;
 struct world_node;
 struct book;
+struct store;
 
 struct world_link {
     struct a3mi_tx tx;
@@ -46,6 +47,7 @@ struct world_node {
     struct world_link links[WORLD_NODES][WORLD_SLOTS]; /* links[i][..] to node i; links[self] to itself */
     uint64_t controls_sent;
     uint64_t ended, merged, duplicates; /* hooks called */
+    struct store *store;                /* core_store.h; NULL: its state is not stored */
 };
 
 struct world_options {
@@ -57,6 +59,7 @@ struct world_options {
     uint32_t refuse; /* in 1000: the transport takes fewer packets than it is given */
     bool impostors;  /* an id may be used twice */
     bool lazy_flush; /* outputs without flush now and then */
+    bool stored;     /* nodes store their state, and say nothing that is not stored */
 };
 
 struct world {
@@ -70,6 +73,7 @@ struct world {
     uint64_t next_number;
     struct world_node nodes[WORLD_NODES];
     struct book *book; /* core_book.h */
+    uint64_t rollbacks;
 };
 
 /* Says what broke, with the seed, and aborts. */
@@ -80,6 +84,8 @@ void world_fini(struct world *w);
 
 /* Starts a node, or starts it anew: in a new incarnation, what it knew is gone. */
 void world_restart(struct world *w, uint32_t index, bool goodbye);
+/* A node dies and goes on from what it stored: the same incarnation. False: it had stored nothing yet. */
+bool world_rollback(struct world *w, uint32_t index);
 /* A node stops without a word. */
 void world_kill(struct world *w, uint32_t index);
 /* Sends `n` messages on a link, if it is up, and lets them be transmitted. Returns how many. */

@@ -24,7 +24,7 @@
 #define SEEDS_SECONDS 60 /* stops early on a machine that is too slow, never below a tenth */
 
 struct totals {
-    uint64_t messages, events, packets, lost, channels, left;
+    uint64_t messages, events, packets, lost, channels, left, rollbacks;
 };
 
 static uint64_t draw(struct world *w, uint64_t n)
@@ -46,6 +46,7 @@ static struct world_options draw_options(struct a3mi_rng *rng)
         .slots = 1 + (uint32_t)a3mi_rng_below(rng, WORLD_SLOTS),
         .refuse = a3mi_rng_below(rng, 4) == 0 ? 100 : 0,
         .lazy_flush = a3mi_rng_below(rng, 2) == 0,
+        .stored = a3mi_rng_below(rng, 3) == 0,
     };
 }
 
@@ -92,6 +93,10 @@ static void act(struct world *w)
     uint32_t b = (uint32_t)draw(w, w->options.nodes);
     uint32_t slot = (uint32_t)draw(w, w->options.slots);
 
+    if (w->options.stored && draw(w, 6) == 0) {
+        (void)world_rollback(w, a);
+        return;
+    }
     switch (draw(w, 20)) {
     case 0: world_restart(w, a, draw(w, 2) == 0); return;
     case 1: draw_faults(w); return;
@@ -144,6 +149,7 @@ static void run_seed(uint64_t seed, struct totals *totals)
     totals->lost += w.net.lost;
     totals->channels += w.book->count;
     totals->left += w.book->left_channels;
+    totals->rollbacks += w.rollbacks;
     world_fini(&w);
 }
 
@@ -168,11 +174,12 @@ static void test_core_random_schedules_keep_the_invariants(void **state)
             break;
         }
     }
-    print_message(
-        "%llu seeds: %llu messages, %llu packets (%llu lost), %llu events, %llu channels (%llu left)\n",
-        (unsigned long long)done, (unsigned long long)totals.messages, (unsigned long long)totals.packets,
-        (unsigned long long)totals.lost, (unsigned long long)totals.events,
-        (unsigned long long)totals.channels, (unsigned long long)totals.left);
+    print_message("%llu seeds: %llu messages, %llu packets (%llu lost), %llu events, %llu channels (%llu "
+                  "left), %llu rollbacks\n",
+                  (unsigned long long)done, (unsigned long long)totals.messages,
+                  (unsigned long long)totals.packets, (unsigned long long)totals.lost,
+                  (unsigned long long)totals.events, (unsigned long long)totals.channels,
+                  (unsigned long long)totals.left, (unsigned long long)totals.rollbacks);
 }
 
 int main(void)
