@@ -177,6 +177,20 @@ static void req_link_down(a3m_base *base, void *state, a3m_link link, int reason
     }
 }
 
+static bool req_awaits(a3m_base *base, void *state, a3m_link link)
+{
+    const struct req *req = state;
+    (void)base;
+    for (size_t i = 0; i < req->capacity; i++) {
+        for (const struct pending *it = req->buckets[i]; it != NULL; it = it->next) {
+            if (it->link.v == link.v && !it->done) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static a3m_arrival req_arrived(a3m_base *base, void *state, a3m_msg *msg)
 {
     struct req *req = state;
@@ -297,6 +311,7 @@ const a3m_socket_type a3m_req = {
     .fini = req_fini,
     .link_down = req_link_down,
     .arrived = req_arrived,
+    .awaits = req_awaits,
     .send = req_send,
     .recv = req_recv,
 };

@@ -190,6 +190,13 @@ int a3mi_assoc_control(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_
 int a3mi_assoc_credit(struct a3mi_assoc *assoc, struct a3mi_tx *tx, uint32_t epoch, uint64_t messages,
                       uint64_t bytes, int64_t now);
 
+/*
+ * Asks the incarnation that a channel was attached to for a sign of life, which
+ * keeps what is needed to ask it. That it is over, or silent for longer than the
+ * peer timeout, is told by peer_ended.
+ */
+void a3mi_tx_ask(struct a3mi_assoc *assoc, struct a3mi_tx *tx, int64_t now);
+
 /* ---- Receiving ------------------------------------------------------------ */
 
 /* Gives the channel an index that is not in use. A3M_ENOMEM. */

@@ -110,6 +110,19 @@ int a3mi_assoc_credit(struct a3mi_assoc *assoc, struct a3mi_tx *tx, uint32_t epo
     return a3mi_tx_line_up(assoc, tx);
 }
 
+void a3mi_tx_ask(struct a3mi_assoc *assoc, struct a3mi_tx *tx, int64_t now)
+{
+    assoc->now = now;
+    if (tx->peer == NULL || tx->peer->is_self) {
+        return;
+    }
+    struct a3mi_sender *sender = a3mi_sender_obtain(assoc, tx->peer, tx->incarnation);
+
+    if (sender != NULL) {
+        a3mi_sender_ask(assoc, sender);
+    }
+}
+
 static int queue_control(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, a3m_msg *msg)
 {
     if (peer->is_self) {

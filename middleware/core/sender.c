@@ -53,6 +53,7 @@ static void start(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     sender->open_interval = 0;
     sender->sent_at = assoc->now;
     sender->idle_since = assoc->now;
+    sender->asked_at = INT64_MIN;
     a3mi_recovery_init(&sender->recovery);
     a3mi_cc_init(&sender->cc, &a3mi_cc_newreno, (uint32_t)assoc->packet_max);
     a3mi_pacer_init(&sender->pacer);
@@ -300,6 +301,27 @@ static void open_alarm(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 static bool is_silent(const struct a3mi_assoc *assoc, const struct a3mi_sender *sender)
 {
     return assoc->config.peer_timeout > 0 && assoc->now >= sender->heard_at + assoc->config.peer_timeout;
+}
+
+void a3mi_sender_ask(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    sender->idle_since = assoc->now;
+    if (a3mi_sender_unfinished(sender)) {
+        return; /* what is unacknowledged asks by itself */
+    }
+    if (sender->asked_at == INT64_MIN) {
+        sender->asked_at = assoc->now;
+    } else if (assoc->config.peer_timeout > 0 &&
+               assoc->now >= sender->asked_at + assoc->config.peer_timeout) {
+        a3mi_sender_end(assoc, sender, A3MI_PEER_SILENT);
+        return;
+    }
+    if (sender->state == A3MI_SENDER_OPEN) {
+        sender->ping_due = true;
+    } else {
+        sender->open_due = true;
+    }
+    a3mi_sender_refresh(assoc, sender);
 }
 
 static void sender_alarm(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm)

@@ -65,6 +65,7 @@ struct a3mi_sender {
     int64_t sent_at;                  /* last DATA or PING */
     int64_t idle_since;
     int64_t heard_at; /* last sign of life while unfinished */
+    int64_t asked_at; /* for one, and none came since; INT64_MIN: not asked */
     bool has_cookie;
     uint8_t cookie[A3MI_COOKIE_SIZE];
 };
@@ -106,6 +107,8 @@ void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struc
 void a3mi_sender_refresh(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 /* Whether it has a packet to send now. *paced: when, if it only waits for the pacer; INT64_MAX. */
 bool a3mi_sender_may_send(struct a3mi_assoc *assoc, struct a3mi_sender *sender, int64_t *paced);
+/* Asks the peer for a sign of life, unless something else does that already. May end it. */
+void a3mi_sender_ask(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 /* It is bound to an incarnation from now on. */
 void a3mi_sender_bind(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t incarnation);
 /* Starts again under a new s: nothing of it was accepted. */

@@ -90,6 +90,7 @@ static void begin(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const st
     sender->incarnation = accept->incarnation;
     sender->open_due = false;
     sender->heard_at = assoc->now;
+    sender->asked_at = INT64_MIN;
     sender->sent_at = assoc->now;
     (void)a3mi_life_note(sender->peer, accept->incarnation, assoc->ck);
     if (rtt <= assoc->now - sender->opened_at || rtt <= A3MI_PTO_MAX) {

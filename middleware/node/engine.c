@@ -19,6 +19,7 @@ static void command_message(struct a3mi_node *node, a3m_msg *msg, int64_t now)
     struct a3mi_link *link = msg->channel;
     link->drained++;
     if (link->tx.peer != NULL && msg->epoch == link->life) {
+        a3mi_heartbeat_arm(link, now);
         a3mi_assoc_send(node->assoc, &link->tx, msg, now);
         return;
     }

@@ -329,6 +329,7 @@ static void detach(struct a3mi_link *link)
 {
     struct a3mi_socket *socket = link->socket;
     struct a3mi_node *node = socket->node;
+    a3mi_heartbeat_cancel(link);
     if (link->tx.peer != NULL) {
         size_t waiting = 0;
         for (struct a3mi_fifo_node *it = link->tx.queue.head; it != NULL; it = it->next) {

@@ -98,8 +98,10 @@ struct a3mi_link {
     struct a3mi_backoff backoff, backoff_before; /* before: as it was when the attempt under way began */
     struct a3mi_event retry;                     /* the LinkRetryEvent */
     int64_t armed_interval;                      /* what the last attempt waits for */
-    uint64_t end_count;                          /* FINISHING: messages the peer said it sent */
-    uint64_t drained;                            /* messages taken out of the outbox, in all its lives */
+    struct a3mi_event heartbeat;                 /* heartbeat.c */
+    bool heartbeat_armed;
+    uint64_t end_count;     /* FINISHING: messages the peer said it sent */
+    uint64_t drained;       /* messages taken out of the outbox, in all its lives */
     bool released;          /* CLOSED: the engine's count goes when the outbox holds none of its messages */
     struct a3mi_fifo batch; /* messages of this turn, not yet handed to the socket */
     struct a3mi_list in_batch;
@@ -307,6 +309,13 @@ bool a3mi_flow_taken(struct a3mi_link *link, const struct a3mi_identity *from, s
 void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now);
 /* [engine] The peer's grant. */
 void a3mi_flow_on_credit(struct a3mi_link *link, uint32_t epoch, uint64_t messages, uint64_t bytes);
+
+/* ---- heartbeat.c ---------------------------------------------------------------- */
+
+/* [engine] A message went on the link: its answer may be awaited. */
+void a3mi_heartbeat_arm(struct a3mi_link *link, int64_t now);
+/* [engine] The link is not up any more. */
+void a3mi_heartbeat_cancel(struct a3mi_link *link);
 
 /* ---- drain.c ------------------------------------------------------------------ */
 

@@ -27,6 +27,8 @@ static const a3m_option_info table[] = {
      "refuse further links for now when there are so many; 0: no limit"},
     {A3M_OPT_INCOMING, "incoming", A3M_OPTION_BOOL, 1, 0, 1, "whether peers may ask for links"},
     {A3M_OPT_EINTR, "eintr", A3M_OPTION_BOOL, 0, 0, 1, "whether blocking calls return after a signal"},
+    {A3M_OPT_HEARTBEAT, "heartbeat", A3M_OPTION_DURATION, 1000 * MS, 0, LONGEST,
+     "how often a peer whose answer is awaited is asked whether it is there; 0: never"},
 };
 
 #define ROWS (sizeof(table) / sizeof(table[0]))

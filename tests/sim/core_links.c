@@ -521,6 +521,17 @@ void world_credit(struct world *w, uint32_t from, uint32_t to, uint32_t slot)
     world_pump(node);
 }
 
+void world_ask(struct world *w, uint32_t from, uint32_t to, uint32_t slot)
+{
+    struct world_node *node = &w->nodes[from];
+    struct world_link *link = &node->links[to][slot];
+
+    if (node->alive && link->state == WORLD_UP) {
+        a3mi_tx_ask(node->assoc, &link->tx, w->now);
+        world_pump(node);
+    }
+}
+
 void world_unlink(struct world *w, uint32_t from, uint32_t to, uint32_t slot)
 {
     struct world_node *node = &w->nodes[from];

@@ -92,6 +92,8 @@ void world_kill(struct world *w, uint32_t index);
 uint32_t world_send(struct world *w, uint32_t from, uint32_t to, uint32_t slot, uint32_t n, bool large);
 /* Grants credit on a link, if it is up. */
 void world_credit(struct world *w, uint32_t from, uint32_t to, uint32_t slot);
+/* Asks the other end of a link for a sign of life, if it is up. */
+void world_ask(struct world *w, uint32_t from, uint32_t to, uint32_t slot);
 /* Ends a link at one end; the other end is told by a control message, and it is asked for anew. */
 void world_unlink(struct world *w, uint32_t from, uint32_t to, uint32_t slot);
 /* Fails if any node says that it got something malformed or impossible: nobody here sends that. */

@@ -105,6 +105,8 @@ static void act(struct world *w)
     case 4: world_unlink(w, a, b, slot); return;
     case 5:
     case 6: world_credit(w, a, b, slot); return;
+    case 8:
+    case 9: world_ask(w, a, b, slot); return;
     case 7: world_send(w, a, b, slot, 1 + (uint32_t)draw(w, 200), false); return;
     default: world_send(w, a, b, slot, 1 + (uint32_t)draw(w, 6), true); return;
     }

@@ -24,6 +24,8 @@ typedef enum a3m_option {
     A3M_OPT_MAX_LINKS,          /* refuse further links for now when there are so many; 0: no limit; 0 */
     A3M_OPT_INCOMING,           /* whether peers may ask for links; 1 */
     A3M_OPT_EINTR,              /* whether blocking calls return A3M_EINTR after a signal; 0 */
+    /* While an answer is awaited on a link, its peer is asked this often whether it is there; 0: never; 1 s. */
+    A3M_OPT_HEARTBEAT,
     A3M_OPT_LAST_
 } a3m_option;
 

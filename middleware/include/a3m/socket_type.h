@@ -59,6 +59,13 @@ struct a3m_socket_type {
     /* Faster forms for many; NULL: made of the above. */
     int (*send_many)(a3m_base *base, void *state, a3m_msg *const *msgs, size_t n, a3m_time deadline);
     int (*recv_many)(a3m_base *base, void *state, a3m_msg **msgs, size_t max, a3m_time deadline);
+
+    /*
+     * Whether something is awaited of the link's peer: then it is asked for a sign of life, and link_down tells
+     * that it restarted (A3M_ERESTARTED) although nothing is sent to it. Asked after a message went on the link,
+     * once in A3M_OPT_HEARTBEAT. [locked] NULL: never.
+     */
+    bool (*awaits)(a3m_base *base, void *state, a3m_link link);
 };
 
 /*
