@@ -122,6 +122,7 @@ struct a3mi_assoc_config {
     uint32_t window;      /* units granted to a proven sender; 0: 2,048 */
     int64_t linger;       /* ns; 0: 2 s */
     int64_t peer_timeout; /* ns; 0: none */
+    const char *congestion; /* the controller's name (core/congestion.h), not kept; NULL: the default */
 };
 
 struct a3mi_assoc_stats {
