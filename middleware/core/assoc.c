@@ -7,6 +7,7 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "core/answer.h"
+#include "core/congestion.h"
 #include "core/gate.h"
 #include "core/loopback.h"
 #include "core/receiver.h"
@@ -87,6 +88,7 @@ static void init_config(struct a3mi_assoc *assoc, const struct a3mi_assoc_config
     size_t mtu = config->mtu < A3MI_PACKET_BASE ? config->mtu : A3MI_PACKET_BASE;
 
     assoc->config = *config;
+    assoc->config.congestion = NULL;
     assoc->packet_max = mtu - A3MI_PACKET_TAG;
     if (assoc->config.window == 0) {
         assoc->config.window = A3MI_WINDOW;
@@ -107,13 +109,19 @@ int a3mi_assoc_new(struct a3mi_assoc **out, const struct a3mi_assoc_config *conf
     if (config->incarnation == 0 || config->id.len == 0) {
         return a3mi_fail(A3M_EINVAL, "a node needs an id and an incarnation");
     }
+    const struct a3mi_cc_ops *congestion = a3mi_cc_find(config->congestion);
+
+    if (congestion == NULL) {
+        return a3mi_fail(A3M_EINVAL, "'%s' is no congestion controller: there are cubic, newreno and bbr",
+                         config->congestion);
+    }
     a3mi_slab_init(&self, sizeof(struct a3mi_assoc), 1, 1);
     struct a3mi_assoc *assoc = a3mi_slab_get(&self);
 
     if (assoc == NULL) {
         return a3mi_fail_plain(A3M_ENOMEM);
     }
-    *assoc = (struct a3mi_assoc){.self = self, .hooks = hooks, .arg = arg};
+    *assoc = (struct a3mi_assoc){.self = self, .hooks = hooks, .arg = arg, .congestion = congestion};
     init_config(assoc, config);
     init_lists(assoc);
     init_maps(assoc);

@@ -116,14 +116,15 @@ struct a3mi_assoc_hooks {
 
 struct a3mi_assoc_config {
     struct a3mi_name id;
-    uint64_t incarnation; /* random, not 0 */
-    uint8_t key[16];      /* random: of the permutation that hides the clock */
-    uint64_t seed;        /* of what need not be secret: jitter, hash seeds */
-    size_t mtu;           /* largest packet; at least 1,200 */
-    uint32_t window;      /* units granted to a proven sender; 0: 2,048 */
-    int64_t linger;       /* ns; 0: 2 s */
-    int64_t peer_timeout; /* ns; 0: none */
-    bool gated;           /* nothing leaves before the state that it speaks of is stored */
+    uint64_t incarnation;   /* random, not 0 */
+    uint8_t key[16];        /* random: of the permutation that hides the clock */
+    uint64_t seed;          /* of what need not be secret: jitter, hash seeds */
+    size_t mtu;             /* largest packet; at least 1,200 */
+    uint32_t window;        /* units granted to a proven sender; 0: 2,048 */
+    int64_t linger;         /* ns; 0: 2 s */
+    int64_t peer_timeout;   /* ns; 0: none */
+    bool gated;             /* nothing leaves before the state that it speaks of is stored */
+    const char *congestion; /* the controller's name (core/congestion.h), not kept; NULL: the default */
 };
 
 struct a3mi_assoc_stats {

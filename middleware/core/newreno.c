@@ -14,22 +14,25 @@ static void newreno_reset(struct a3mi_cc *cc, uint32_t packet)
 {
     cc->packet = packet;
     cc->window = (uint64_t)INITIAL_PACKETS * packet;
+    cc->rate = 0;
+    cc->slow_start = true;
     cc->of.newreno = (struct a3mi_newreno){.threshold = UINT64_MAX, .recovery_at = INT64_MIN};
 }
 
-static void newreno_acked(struct a3mi_cc *cc, uint32_t bytes, int64_t sent_at, bool limited)
+static void newreno_acked(struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
 {
     struct a3mi_newreno *nr = &cc->of.newreno;
 
     /* A window that was not used says nothing about the path (7.8). */
-    if (!limited || sent_at <= nr->recovery_at) {
+    if (!ack->limited || ack->sent_at <= nr->recovery_at) {
         return;
     }
     if (cc->window < nr->threshold) {
-        cc->window += bytes;
+        cc->window += ack->bytes;
         return;
     }
-    nr->acked += bytes;
+    cc->slow_start = false;
+    nr->acked += ack->bytes;
     if (nr->acked >= cc->window) {
         nr->acked -= cc->window;
         cc->window += cc->packet;
@@ -50,11 +53,19 @@ static void newreno_lost(struct a3mi_cc *cc, int64_t sent_at, int64_t now)
         cc->window = minimum(cc);
     }
     nr->threshold = cc->window;
+    cc->slow_start = false;
+}
+
+/* A window halved for nothing grows again: RFC 9002 takes nothing back. */
+static void newreno_spurious(struct a3mi_cc *cc, int64_t lost_at)
+{
+    (void)cc, (void)lost_at;
 }
 
 static void newreno_collapsed(struct a3mi_cc *cc)
 {
     cc->window = minimum(cc);
+    cc->slow_start = true;
     cc->of.newreno.acked = 0;
     cc->of.newreno.recovery_at = INT64_MIN;
 }
@@ -64,5 +75,6 @@ const struct a3mi_cc_ops a3mi_cc_newreno = {
     .reset = newreno_reset,
     .acked = newreno_acked,
     .lost = newreno_lost,
+    .spurious = newreno_spurious,
     .collapsed = newreno_collapsed,
 };

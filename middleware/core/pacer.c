@@ -6,7 +6,7 @@
 
 /* Everything is counted in microseconds, so that products of bytes and times fit into 64 bits. */
 #define PER_SECOND INT64_C(1000000)
-#define WINDOW_MAX ((uint64_t)1 << 40)
+#define RATE_MAX   ((uint64_t)1 << 40)
 
 void a3mi_pacer_init(struct a3mi_pacer *pacer)
 {
@@ -29,13 +29,12 @@ static void refill(struct a3mi_pacer *pacer, int64_t now)
     }
 }
 
-void a3mi_pacer_set(struct a3mi_pacer *pacer, uint64_t window, int64_t rtt, uint32_t packet, int64_t now)
+void a3mi_pacer_set(struct a3mi_pacer *pacer, uint64_t rate, int64_t rtt, uint32_t packet, int64_t now)
 {
     if (rtt < A3MI_PACER_OFF_BELOW) {
         pacer->rate = 0;
         return;
     }
-    int64_t bytes = (int64_t)(window < WINDOW_MAX ? window : WINDOW_MAX);
     int64_t burst = (int64_t)A3MI_PACER_BURST_PACKETS * packet;
 
     if (pacer->rate > 0) {
@@ -43,7 +42,7 @@ void a3mi_pacer_set(struct a3mi_pacer *pacer, uint64_t window, int64_t rtt, uint
     } else {
         pacer->at = INT64_MIN;
     }
-    pacer->rate = (bytes + bytes / 4) * PER_SECOND / (rtt / 1000);
+    pacer->rate = (int64_t)(rate < RATE_MAX ? rate : RATE_MAX);
     if (pacer->rate < packet) {
         pacer->rate = packet;
     }

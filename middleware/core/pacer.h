@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Spreads a window of packets over the round trip (RFC 9002, 7.7), in bursts of
+ * Lets packets go at a rate instead of a window at once (RFC 9002, 7.7), in bursts of
  * 10 packets or 250 µs of rate, whichever is more, as timers cannot do finer
  * (docs/design). Off for round trips below 200 µs. Nanoseconds, bytes. Pure.
  */
@@ -23,8 +23,8 @@ struct a3mi_pacer {
 /* Full, without limit. */
 void a3mi_pacer_init(struct a3mi_pacer *pacer);
 
-/* The rate that goes with a window of bytes and a round trip: 5/4 of the window in each. */
-void a3mi_pacer_set(struct a3mi_pacer *pacer, uint64_t window, int64_t rtt, uint32_t packet, int64_t now);
+/* Goes on at `rate` bytes a second, on a path with this round trip, in packets of up to `packet` bytes. */
+void a3mi_pacer_set(struct a3mi_pacer *pacer, uint64_t rate, int64_t rtt, uint32_t packet, int64_t now);
 
 /* When the next packet may go: `now`, or later. */
 int64_t a3mi_pacer_next(struct a3mi_pacer *pacer, int64_t now);

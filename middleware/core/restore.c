@@ -420,7 +420,8 @@ static void get_unit(struct restorer *rs, struct a3mi_sender *sender, uint64_t s
     unit->number = 0;
     unit->packet = 0;
     unit->lost = true;
-    unit->resent = true;
+    unit->lost_at = INT64_MIN;
+    unit->probed = INT64_MIN;
     unit->parts_count = 0;
     a3mi_list_init(&unit->list);
     a3mi_list_push_back(&sender->lost, &unit->list);

@@ -35,10 +35,19 @@ void a3mi_rtt_sample(struct a3mi_rtt *rtt, int64_t latest, int64_t ack_delay)
     rtt->smoothed = (7 * rtt->smoothed + adjusted) / 8;
 }
 
+static int64_t max64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+int64_t a3mi_rtt_persistent(const struct a3mi_rtt *rtt)
+{
+    return 3 * (rtt->smoothed + max64(4 * rtt->variation, A3MI_RTT_GRANULARITY) + A3MI_MAX_ACK_DELAY);
+}
+
 int64_t a3mi_rtt_pto(const struct a3mi_rtt *rtt, uint32_t backoffs)
 {
-    int64_t spread = 4 * rtt->variation;
-    int64_t pto = rtt->smoothed + (spread > A3MI_RTT_GRANULARITY ? spread : A3MI_RTT_GRANULARITY);
+    int64_t pto = rtt->smoothed + max64(4 * rtt->variation, A3MI_RTT_GRANULARITY);
 
     if (rtt->sampled) {
         pto += A3MI_MAX_ACK_DELAY;

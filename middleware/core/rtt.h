@@ -32,4 +32,7 @@ void a3mi_rtt_sample(struct a3mi_rtt *rtt, int64_t latest, int64_t ack_delay);
 /* The probe time-out after `backoffs` that were in vain, A3MI_PTO_MAX at most. */
 int64_t a3mi_rtt_pto(const struct a3mi_rtt *rtt, uint32_t backoffs);
 
+/* How long everything must be lost for congestion to be persistent (RFC 9002, 7.6.1). */
+int64_t a3mi_rtt_persistent(const struct a3mi_rtt *rtt);
+
 #endif

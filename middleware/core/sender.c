@@ -45,7 +45,7 @@ static void start(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     sender->probes = 0;
     sender->ping_due = false;
     sender->open_due = false;
-    sender->window_limited = false;
+    sender->limited = false;
     sender->has_cookie = false;
     sender->path.newest = 0;
     sender->loss_at = INT64_MAX;
@@ -55,7 +55,8 @@ static void start(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     sender->idle_since = assoc->now;
     sender->asked_at = INT64_MIN;
     a3mi_recovery_init(&sender->recovery);
-    a3mi_cc_init(&sender->cc, &a3mi_cc_newreno, (uint32_t)assoc->packet_max);
+    a3mi_cc_init(&sender->cc, assoc->congestion, (uint32_t)assoc->packet_max);
+    a3mi_rate_init(&sender->rate);
     a3mi_pacer_init(&sender->pacer);
 }
 
@@ -174,12 +175,16 @@ bool a3mi_sender_may_send(struct a3mi_assoc *assoc, struct a3mi_sender *sender, 
     if (sender->ping_due || sender->probes > 0) {
         return true;
     }
-    if (!has_more(sender)) {
-        sender->window_limited = false;
+    bool room = a3mi_cc_has_room(&sender->cc, sender->in_flight);
+
+    sender->limited = has_more(sender);
+    if (!sender->limited) {
+        if (room) {
+            a3mi_rate_idle(&sender->rate, sender->in_flight);
+        }
         return false;
     }
-    sender->window_limited = !a3mi_cc_has_room(&sender->cc, sender->in_flight);
-    if (sender->window_limited) {
+    if (!room) {
         return false;
     }
     int64_t at = a3mi_pacer_next(&sender->pacer, assoc->now);
@@ -458,7 +463,7 @@ void a3mi_sender_move(struct a3mi_assoc *assoc, struct a3mi_sender *sender, cons
     sender->path.addr = *addr;
     sender->path.nonce = 0;
     a3mi_rtt_init(&sender->peer->rtt);
-    a3mi_cc_init(&sender->cc, &a3mi_cc_newreno, (uint32_t)assoc->packet_max);
+    a3mi_cc_init(&sender->cc, assoc->congestion, (uint32_t)assoc->packet_max);
     a3mi_pacer_init(&sender->pacer);
     sender->recovery.backoffs = 0;
     if (sender->state == A3MI_SENDER_OPEN) {

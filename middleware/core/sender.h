@@ -39,7 +39,7 @@ struct a3mi_sender {
     bool accepted_any; /* something was acknowledged */
     bool ping_due, open_due;
     bool afresh;          /* its OPEN says so; until a first unit is acknowledged */
-    bool window_limited;  /* more would have been sent */
+    bool limited;         /* window or pacer hold more back */
     uint64_t s, order;    /* ours: on the wire, and the clock value behind it */
     uint64_t r;           /* the peer's; OPEN only */
     uint64_t incarnation; /* of the peer; 0: not known yet */
@@ -54,6 +54,7 @@ struct a3mi_sender {
     uint64_t first_number, last_number; /* transmission numbers used under this s */
     struct a3mi_recovery recovery;
     struct a3mi_cc cc;
+    struct a3mi_rate rate;
     struct a3mi_pacer pacer;
     int64_t loss_at; /* when the oldest in flight counts as lost; INT64_MAX */
     uint32_t probes; /* packets that go whatever the window says */

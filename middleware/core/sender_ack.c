@@ -2,8 +2,6 @@
 /* What acknowledgements do to a sender (core/sender.h), and which units are lost. */
 #include "core/sender.h"
 
-/* Time-outs in a row, nothing acknowledged, that stand for persistent congestion (RFC 9002, 7.6). */
-#define COLLAPSE_AFTER 3u
 /* A round trip longer than this is none: the time echoed was not ours. */
 #define SAMPLE_MAX INT64_C(60000000000)
 
@@ -24,75 +22,109 @@ static bool is_plausible(const struct a3mi_sender *sender, const struct a3mi_ack
     return ack->echo == 0 || (ack->echo >= sender->first_number && ack->echo <= sender->last_number);
 }
 
-/* The newest transmission that is known to have arrived gives a round trip. */
-static void take_echo(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_ack *ack)
+/* The newest transmission that is known to have arrived gives a round trip: less the delay, or 0 when it is old. */
+static int64_t take_echo(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_ack *ack)
 {
     if (ack->echo <= sender->recovery.newest) {
-        return;
+        return 0;
     }
     int64_t rtt = (int64_t)(uint32_t)(a3mi_assoc_time(assoc) - ack->echo_time) * 1000;
 
     if (rtt > SAMPLE_MAX) {
-        return;
+        return 0;
     }
     if (rtt == 0) {
         rtt = 1000;
     }
-    a3mi_rtt_sample(&sender->peer->rtt, rtt, (int64_t)ack->delay * 1000);
-    a3mi_recovery_echo(&sender->recovery, ack->echo, rtt);
-    a3mi_pacer_set(&sender->pacer, sender->cc.window, sender->peer->rtt.smoothed, sender->cc.packet,
-                   assoc->now);
+    int64_t delay = (int64_t)ack->delay * 1000;
+
+    a3mi_rtt_sample(&sender->peer->rtt, rtt, delay);
+    a3mi_recovery_echo(&sender->recovery, ack->echo, rtt, assoc->now);
+    return rtt >= sender->peer->rtt.min + delay ? rtt - delay : rtt;
 }
 
-static uint32_t take_unit(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t seq, uint64_t echo)
+/* A unit arrived that was sent more than once. The newest transmission seen tells which of them it was. */
+static void judge(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_unit *unit,
+                  uint64_t echo)
+{
+    bool last_arrived = !unit->lost && echo >= unit->number;
+
+    if (unit->lost_at != INT64_MIN && !last_arrived) {
+        a3mi_recovery_spurious(&sender->recovery, unit->number, sender->last_number);
+        sender->cc.ops->spurious(&sender->cc, unit->lost_at);
+    } else if (unit->probed != INT64_MIN && last_arrived) {
+        sender->cc.ops->lost(&sender->cc, unit->probed, assoc->now);
+    }
+}
+
+/* One acknowledgement as the controller is told of it, and how many units it was the first for. */
+struct taking {
+    struct a3mi_cc_ack told;
+    uint64_t echo;
+    uint32_t news;
+};
+
+static void take_unit(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t seq, struct taking *t)
 {
     struct a3mi_unit **at = &sender->ring[seq % A3MI_RING];
     struct a3mi_unit *unit = *at;
 
     if (unit == NULL) {
-        return 0;
+        return;
     }
     *at = NULL;
     a3mi_list_remove(&unit->list);
-    if (unit->lost || (unit->resent && echo < unit->number)) {
-        a3mi_recovery_spurious(&sender->recovery);
-    }
+    judge(assoc, sender, unit, t->echo);
+    a3mi_recovery_arrived(&sender->recovery, unit->number, unit->sent_at);
+    a3mi_rate_acked(&sender->rate, &unit->rate, unit->sent_at, unit->packet, assoc->now);
     if (!unit->lost) {
         sender->in_flight -= unit->packet;
-        sender->cc.ops->acked(&sender->cc, unit->packet, unit->sent_at, sender->window_limited);
+        t->told.bytes += unit->packet;
     }
+    t->told.sent_at = unit->sent_at > t->told.sent_at ? unit->sent_at : t->told.sent_at;
+    t->news++;
     a3mi_unit_acknowledged(assoc, unit);
     a3mi_slab_put(&assoc->unit_slab, unit);
-    return 1;
 }
 
 /* Those of [seq, end) that are not yet acknowledged. */
-static uint32_t take_range(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t seq, uint64_t end,
-                           uint64_t echo)
+static void take_range(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t seq, uint64_t end,
+                       struct taking *t)
 {
-    uint32_t news = 0;
-
     for (seq = seq > sender->acked ? seq : sender->acked; seq < end; seq++) {
-        news += take_unit(assoc, sender, seq, echo);
+        take_unit(assoc, sender, seq, t);
     }
-    return news;
 }
 
-/* Returns how many units were acknowledged for the first time. */
-static uint32_t take_units(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_ack *ack)
+static void take_units(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_ack *ack,
+                       struct taking *t)
 {
-    uint32_t news = take_range(assoc, sender, 0, ack->cumulative, ack->echo);
     uint64_t seq = ack->cumulative;
 
+    take_range(assoc, sender, 0, ack->cumulative, t);
     for (unsigned i = 0; i < ack->count; i++) {
         seq += ack->ranges[i].gap;
-        news += take_range(assoc, sender, seq, seq + ack->ranges[i].length, ack->echo);
+        take_range(assoc, sender, seq, seq + ack->ranges[i].length, t);
         seq += ack->ranges[i].length;
     }
     while (sender->acked < sender->next && sender->ring[sender->acked % A3MI_RING] == NULL) {
         sender->acked++;
     }
-    return news;
+}
+
+static void lose(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struct a3mi_unit *unit)
+{
+    a3mi_list_remove(&unit->list);
+    a3mi_list_push_back(&sender->lost, &unit->list);
+    unit->lost = true;
+    unit->lost_at = assoc->now;
+    sender->in_flight -= unit->packet;
+    a3mi_rate_lost(&sender->rate, unit->packet);
+    sender->cc.ops->lost(&sender->cc, unit->sent_at, assoc->now);
+    if (a3mi_recovery_lost(&sender->recovery, &sender->peer->rtt, unit->number, unit->sent_at,
+                           sender->last_number)) {
+        sender->cc.ops->collapsed(&sender->cc);
+    }
 }
 
 int64_t a3mi_sender_detect(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
@@ -107,12 +139,7 @@ int64_t a3mi_sender_detect(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
         if (at > assoc->now) {
             return at;
         }
-        a3mi_list_remove(&unit->list);
-        a3mi_list_push_back(&sender->lost, &unit->list);
-        unit->lost = true;
-        sender->in_flight -= unit->packet;
-        sender->cc.ops->lost(&sender->cc, unit->sent_at, assoc->now);
-        a3mi_recovery_lost(&sender->recovery);
+        lose(assoc, sender, unit);
     }
     return INT64_MAX;
 }
@@ -127,11 +154,32 @@ static void progressed(struct a3mi_sender *sender)
     }
     sender->afresh = false;
     sender->accepted_any = true;
-    if (sender->recovery.backoffs >= COLLAPSE_AFTER) {
-        sender->cc.ops->collapsed(&sender->cc);
-    }
     sender->recovery.backoffs = 0;
     sender->probes = 0;
+}
+
+/* Units acknowledged, then losses that this shows, then the controller, then the pacer. */
+static void take_ack(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_ack *ack)
+{
+    const struct a3mi_rtt *rtt = &sender->peer->rtt;
+    struct taking t = {.echo = ack->echo,
+                       .told = {.now = assoc->now, .sent_at = INT64_MIN, .limited = sender->limited}};
+
+    t.told.rtt = take_echo(assoc, sender, ack);
+    take_units(assoc, sender, ack, &t);
+    if (t.news > 0) {
+        progressed(sender);
+    }
+    sender->loss_at = a3mi_sender_detect(assoc, sender);
+    t.told.min_rtt = rtt->min;
+    t.told.smoothed = rtt->smoothed;
+    t.told.in_flight = sender->in_flight;
+    t.told.rate = a3mi_rate_take(&sender->rate, rtt->min);
+    if (t.news > 0) {
+        sender->cc.ops->acked(&sender->cc, &t.told);
+        a3mi_pacer_set(&sender->pacer, a3mi_cc_rate(&sender->cc, rtt->smoothed), rtt->smoothed,
+                       sender->cc.packet, assoc->now);
+    }
 }
 
 void a3mi_sender_ack(struct a3mi_assoc *assoc, const struct a3m_addr *from, uint64_t number,
@@ -156,11 +204,7 @@ void a3mi_sender_ack(struct a3mi_assoc *assoc, const struct a3m_addr *from, uint
         }
         sender->limit = ack->limit;
     }
-    take_echo(assoc, sender, ack);
-    if (take_units(assoc, sender, ack) > 0) {
-        progressed(sender);
-    }
-    sender->loss_at = a3mi_sender_detect(assoc, sender);
+    take_ack(assoc, sender, ack);
     a3mi_channel_report_acked(assoc);
     a3mi_sender_refresh(assoc, sender);
 }

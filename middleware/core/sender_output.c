@@ -116,7 +116,8 @@ static struct a3mi_unit *build_unit(struct a3mi_assoc *assoc, struct a3mi_sender
     unit->seq = sender->next;
     unit->count = 0;
     unit->lost = false;
-    unit->resent = false;
+    unit->lost_at = INT64_MIN;
+    unit->probed = INT64_MIN;
     unit->parts_count = 0;
     a3mi_list_init(&unit->list);
     /* It is in the ring before it is filled, so that a channel detached by a hook is found in it. */
@@ -175,13 +176,17 @@ static void transmit(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struc
     uint8_t *packet = body - A3MI_PACKET_HEADER;
     size_t size = (size_t)(frames - packet) + unit->frames;
 
+    bool probe = !unit->lost && a3mi_list_linked(&unit->list);
+
     leave_flight(sender, unit);
+    unit->probed = probe ? unit->sent_at : INT64_MIN;
     unit->lost = false;
     unit->number = a3mi_assoc_next_number(assoc);
     unit->sent_at = assoc->now;
     unit->packet = (uint32_t)size;
     a3mi_packet_seal(packet, size, A3MI_PACKET_DATA, sender->r, unit->number);
     a3mi_list_push_back(&sender->sent, &unit->list);
+    a3mi_rate_sent(&sender->rate, &unit->rate, sender->in_flight, unit->packet, assoc->now);
     sender->in_flight += size;
     sender->sent_at = assoc->now;
     used_number(sender, unit->number);
@@ -209,7 +214,6 @@ static bool build_data(struct a3mi_assoc *assoc, struct a3mi_sender *sender, str
         sender->probes--;
     }
     if (unit != NULL) {
-        unit->resent = true;
         assoc->stats.retransmitted++;
     } else if (a3mi_sender_may_number(sender)) {
         unit = build_unit(assoc, sender);

@@ -48,6 +48,7 @@
 /* Answers to strangers, a second and address. */
 #define A3MI_STRANGER_RATE 64u
 
+struct a3mi_cc_ops;
 struct a3mi_sender;
 struct a3mi_receiver;
 
@@ -83,9 +84,10 @@ struct a3mi_assoc {
     struct a3mi_assoc_config config;
     const struct a3mi_assoc_hooks *hooks;
     void *arg;
-    size_t packet_max; /* bytes of a packet, tag excluded */
-    int64_t now;       /* of the call that is under way */
-    bool leaving;      /* goodbye was said */
+    const struct a3mi_cc_ops *congestion; /* of all senders */
+    size_t packet_max;                    /* bytes of a packet, tag excluded */
+    int64_t now;                          /* of the call that is under way */
+    bool leaving;                         /* goodbye was said */
 
     uint64_t ck; /* the clock: the last value given */
     uint64_t

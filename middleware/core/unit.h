@@ -8,6 +8,7 @@
 #ifndef A3MI_UNIT_H
 #define A3MI_UNIT_H
 
+#include "core/rate.h"
 #include "core/state.h"
 
 /* Channels that can have messages in one unit. */
@@ -42,7 +43,9 @@ struct a3mi_unit {
     uint8_t count;   /* transmissions; stays at 255 */
     uint8_t flags;   /* of the DATA packet */
     bool lost;       /* in `lost`, not in `sent` */
-    bool resent;     /* transmitted more than once */
+    int64_t lost_at; /* when it was found to be lost last; INT64_MIN: never */
+    int64_t probed;  /* a probe took the place of the transmission sent then; INT64_MIN: none did */
+    struct a3mi_rate_stamp rate;
     uint8_t parts_count;
     struct a3mi_part parts[A3MI_UNIT_PARTS];
     uint8_t bytes[A3MI_UNIT_HEADROOM + A3MI_UNIT_FRAMES];

@@ -100,34 +100,81 @@ static void test_recovery_older_than_the_echo_is_lost_after_a_quarter_more(void 
 
     a3mi_recovery_init(&recovery);
     assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 5, 0), INT64_MAX);
-    a3mi_recovery_echo(&recovery, 5, 40 * MS);
+    a3mi_recovery_echo(&recovery, 5, 40 * MS, 50 * MS);
     assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 5, 0), INT64_MAX);
     assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 6, 0), INT64_MAX);
     assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 4, 7 * MS), 57 * MS);
 }
 
-static void test_recovery_spurious_losses_widen_the_window(void **state)
+static void test_recovery_spurious_losses_widen_the_window_once_a_round_trip(void **state)
+{
+    (void)state;
+    struct a3mi_rtt rtt = steady(40 * MS);
+    struct a3mi_recovery recovery;
+    uint64_t last = 100;
+
+    a3mi_recovery_init(&recovery);
+    a3mi_recovery_echo(&recovery, 5, 40 * MS, 50 * MS);
+    a3mi_recovery_spurious(&recovery, 3, 9);
+    a3mi_recovery_spurious(&recovery, 4, 9);
+    assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 4, 0), 60 * MS);
+    for (unsigned i = 0; i < 100; i++) {
+        a3mi_recovery_spurious(&recovery, last, last);
+        last++;
+    }
+    /* Never more than a smoothed round trip. */
+    assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 4, 0), 80 * MS);
+    /* Sixteen recoveries without: losses of one flight are one recovery. */
+    for (unsigned i = 0; i < 16; i++) {
+        assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 4, 0), 80 * MS);
+        (void)a3mi_recovery_lost(&recovery, &rtt, last, 1000 * MS, last + 9);
+        (void)a3mi_recovery_lost(&recovery, &rtt, last + 3, 1000 * MS, last + 12);
+        last += 10;
+    }
+    assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 4, 0), 50 * MS);
+}
+
+/* RFC 9002, 7.6: all lost that was sent for three time-outs, 3·(40 + 80 + 5) ms, and nothing between arrived. */
+static void test_recovery_everything_lost_for_long_is_persistent(void **state)
+{
+    (void)state;
+    struct a3mi_rtt rtt = steady(40 * MS);
+    struct a3mi_recovery recovery;
+
+    assert_int_equal(a3mi_rtt_persistent(&rtt), 375 * MS);
+    a3mi_recovery_init(&recovery);
+    a3mi_recovery_echo(&recovery, 5, 40 * MS, 50 * MS);
+    a3mi_recovery_echo(&recovery, 20, 40 * MS, 1000 * MS);
+    assert_false(a3mi_recovery_lost(&recovery, &rtt, 6, 11 * MS, 20));
+    assert_false(a3mi_recovery_lost(&recovery, &rtt, 7, 385 * MS, 20));
+    assert_true(a3mi_recovery_lost(&recovery, &rtt, 8, 386 * MS, 20));
+    assert_false(a3mi_recovery_lost(&recovery, &rtt, 9, 387 * MS, 20));
+}
+
+static void test_recovery_something_arrived_between_is_not_persistent(void **state)
 {
     (void)state;
     struct a3mi_rtt rtt = steady(40 * MS);
     struct a3mi_recovery recovery;
 
     a3mi_recovery_init(&recovery);
-    a3mi_recovery_echo(&recovery, 5, 40 * MS);
-    a3mi_recovery_spurious(&recovery);
-    assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 4, 0), 60 * MS);
-    for (unsigned i = 0; i < 100; i++) {
-        a3mi_recovery_spurious(&recovery);
-    }
-    /* Never more than a smoothed round trip. */
-    assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 4, 0), 80 * MS);
-    for (unsigned i = 0; i < 16; i++) {
-        a3mi_recovery_lost(&recovery);
-    }
-    assert_int_equal(a3mi_recovery_lost_at(&recovery, &rtt, 4, 0), 50 * MS);
+    a3mi_recovery_echo(&recovery, 20, 40 * MS, 1000 * MS);
+    assert_false(a3mi_recovery_lost(&recovery, &rtt, 6, 11 * MS, 20));
+    a3mi_recovery_arrived(&recovery, 7, 200 * MS);
+    assert_false(a3mi_recovery_lost(&recovery, &rtt, 8, 400 * MS, 20));
+    /* The newest that was echoed stands between when a newer one is. */
+    a3mi_recovery_echo(&recovery, 30, 40 * MS, 2000 * MS);
+    assert_false(a3mi_recovery_lost(&recovery, &rtt, 21, 965 * MS, 30));
 }
 
 /* ---- RFC 9002, section 7 ----------------------------------------------------------- */
+
+static void ack(struct a3mi_cc *cc, int64_t sent_at, bool limited)
+{
+    struct a3mi_cc_ack told = {.now = sent_at + MS, .sent_at = sent_at, .bytes = PACKET, .limited = limited};
+
+    cc->ops->acked(cc, &told);
+}
 
 static void test_newreno_slow_start_doubles_when_used(void **state)
 {
@@ -136,10 +183,10 @@ static void test_newreno_slow_start_doubles_when_used(void **state)
 
     a3mi_cc_init(&cc, &a3mi_cc_newreno, PACKET);
     assert_int_equal(cc.window, 10 * PACKET);
-    cc.ops->acked(&cc, PACKET, 1, false);
+    ack(&cc, 1, false);
     assert_int_equal(cc.window, 10 * PACKET);
     for (unsigned i = 0; i < 10; i++) {
-        cc.ops->acked(&cc, PACKET, 1, true);
+        ack(&cc, 1, true);
     }
     assert_int_equal(cc.window, 20 * PACKET);
 }
@@ -154,12 +201,12 @@ static void test_newreno_one_loss_a_round_trip_halves_once(void **state)
     cc.ops->lost(&cc, 150, 210);
     assert_int_equal(cc.window, 5 * PACKET);
     /* What was sent before the answer to the loss does not let it grow. */
-    cc.ops->acked(&cc, PACKET, 200, true);
+    ack(&cc, 200, true);
     assert_int_equal(cc.window, 5 * PACKET);
     /* Then by one packet a window. */
     for (unsigned i = 0; i < 5; i++) {
         assert_int_equal(cc.window, 5 * PACKET);
-        cc.ops->acked(&cc, PACKET, 201, true);
+        ack(&cc, 201, true);
     }
     assert_int_equal(cc.window, 6 * PACKET);
     cc.ops->lost(&cc, 201, 300);
@@ -202,7 +249,7 @@ static void test_pacer_short_round_trip_is_not_paced(void **state)
     struct a3mi_pacer pacer;
 
     a3mi_pacer_init(&pacer);
-    a3mi_pacer_set(&pacer, 100 * PACKET, 199 * US, PACKET, 0);
+    a3mi_pacer_set(&pacer, 1000 * PACKET, 199 * US, PACKET, 0);
     for (unsigned i = 0; i < 10000; i++) {
         assert_int_equal(a3mi_pacer_next(&pacer, 5), 5);
         a3mi_pacer_sent(&pacer, PACKET);
@@ -213,11 +260,17 @@ static void test_pacer_long_round_trip_spreads_the_window(void **state)
 {
     (void)state;
     struct a3mi_pacer pacer;
+    struct a3mi_cc cc;
     int64_t now = 1000 * MS;
     unsigned sent = 0;
 
     a3mi_pacer_init(&pacer);
-    a3mi_pacer_set(&pacer, 100 * PACKET, 100 * MS, PACKET, now);
+    a3mi_cc_init(&cc, &a3mi_cc_newreno, PACKET);
+    cc.window = 100 * PACKET;
+    assert_int_equal(a3mi_cc_rate(&cc, 100 * MS), 2000 * PACKET);
+    cc.slow_start = false;
+    assert_int_equal(a3mi_cc_rate(&cc, 100 * MS), 1250 * PACKET);
+    a3mi_pacer_set(&pacer, a3mi_cc_rate(&cc, 100 * MS), 100 * MS, PACKET, now);
     while (now < 2000 * MS) {
         int64_t next = a3mi_pacer_next(&pacer, now);
 
@@ -234,6 +287,29 @@ static void test_pacer_long_round_trip_spreads_the_window(void **state)
     assert_in_range(sent, 1240, 1270);
 }
 
+/* 10 Gb/s, and a timer that is up to 100 µs late: what was missed is caught up. */
+static void test_pacer_late_timers_cost_no_throughput(void **state)
+{
+    (void)state;
+    struct a3mi_pacer pacer;
+    int64_t now = 1000 * MS;
+    uint64_t rate = UINT64_C(1250000000);
+    uint64_t sent = 0;
+
+    a3mi_pacer_init(&pacer);
+    a3mi_pacer_set(&pacer, rate, 10 * MS, PACKET, now);
+    for (unsigned turn = 0; now < 2000 * MS; turn++) {
+        int64_t next;
+
+        while ((next = a3mi_pacer_next(&pacer, now)) == now) {
+            a3mi_pacer_sent(&pacer, PACKET);
+            sent += PACKET;
+        }
+        now = next + (int64_t)(turn % 11) * 10 * US;
+    }
+    assert_in_range(sent, rate / 1000 * 999, rate / 1000 * 1001);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,13 +318,16 @@ int main(void)
         cmocka_unit_test(test_rtt_later_samples_follow_the_rfc),
         cmocka_unit_test(test_rtt_steady_path_keeps_granularity),
         cmocka_unit_test(test_recovery_older_than_the_echo_is_lost_after_a_quarter_more),
-        cmocka_unit_test(test_recovery_spurious_losses_widen_the_window),
+        cmocka_unit_test(test_recovery_spurious_losses_widen_the_window_once_a_round_trip),
+        cmocka_unit_test(test_recovery_everything_lost_for_long_is_persistent),
+        cmocka_unit_test(test_recovery_something_arrived_between_is_not_persistent),
         cmocka_unit_test(test_newreno_slow_start_doubles_when_used),
         cmocka_unit_test(test_newreno_one_loss_a_round_trip_halves_once),
         cmocka_unit_test(test_newreno_never_below_two_packets),
         cmocka_unit_test(test_cc_one_packet_may_always_go),
         cmocka_unit_test(test_pacer_short_round_trip_is_not_paced),
         cmocka_unit_test(test_pacer_long_round_trip_spreads_the_window),
+        cmocka_unit_test(test_pacer_late_timers_cost_no_throughput),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Flows over one link, in virtual time: pairs of associations, a sender that
+ * always has something to send and a receiver that takes everything. All senders
+ * share the link's way out; acknowledgements come back by a way of the same
+ * delay, without queue. For measuring congestion control.
+ */
+#ifndef FLOW_MODEL_H
+#define FLOW_MODEL_H
+
+#include "core/assoc.h"
+#include "link_model.h"
+
+#define FLOWS_MAX 4
+#define FLOW_MS   INT64_C(1000000)
+#define FLOW_S    INT64_C(1000000000)
+/* Bytes of a full packet: what the link carries, without what UDP and IP add. */
+#define FLOW_PACKET 1384u
+
+struct flow_options {
+    uint64_t seed;
+    uint32_t flows;
+    const char *congestion;
+    uint64_t rate;      /* bits a second */
+    int64_t round_trip; /* ns, without queue */
+    double loss;        /* of each packet, both ways */
+    uint64_t lose_each; /* one packet of the senders in so many; 0: none */
+    uint32_t window;    /* units granted; 0: the default */
+    double queue;       /* in bandwidth-delay products, but at least 32 packets; 0: 1 */
+};
+
+struct flow_end {
+    struct a3mi_assoc *assoc;
+    struct a3mi_peer *peer;
+    struct a3mi_tx tx;
+    struct a3mi_rx rx;
+    struct a3m_addr addr;
+    uint64_t received; /* bytes of messages */
+};
+
+struct flow {
+    struct flow_end from, to;
+};
+
+struct flow_model {
+    struct flow_options options;
+    int64_t now;
+    struct link_model out, back;
+    struct flow flows[FLOWS_MAX];
+};
+
+void flow_model_init(struct flow_model *m, const struct flow_options *options);
+void flow_model_fini(struct flow_model *m);
+/* Lets time pass. */
+void flow_model_run(struct flow_model *m, int64_t ns);
+/* Bytes of packets whose units the flow's receiver accepted, each unit counted once. */
+uint64_t flow_model_goodput(const struct flow_model *m, uint32_t flow);
+struct a3mi_assoc_stats flow_model_stats(const struct flow_model *m, uint32_t flow);
+
+#endif
