@@ -10,6 +10,7 @@
 #include "transport/udp_sender.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
 
@@ -62,7 +63,7 @@ static void remember_refused(struct a3mi_udp_sender *s, const struct a3m_addr *t
 /* Whether `next` may stand in the same super-packet as `first`. */
 static bool joins(const struct a3m_packet_out *first, const struct a3m_packet_out *next)
 {
-    return next->size <= first->size && next->size > 0 && next->cookie == 0 &&
+    return next->size <= first->size && next->size > 0 && next->cookie == 0 && next->flags == 0 &&
            (next->to == first->to || a3mi_addr_eq(next->to, first->to));
 }
 
@@ -127,20 +128,51 @@ static void build(struct a3mi_udp_sender *s, const struct a3m_packet_out *p, siz
 {
     s->groups = 0;
     s->packets = 0;
+    s->whole = n > 0 && (p[0].flags & A3M_PACKET_WHOLE) != 0;
     if (n > A3MI_UDP_BATCH) {
         n = A3MI_UDP_BATCH;
     }
     for (size_t i = 0; i < n; i = s->packets) {
         socklen_t name_len = a3mi_udp_to_sockaddr(p[i].to, s->family, &s->names[s->groups]);
 
-        if (name_len == 0 || p[i].size > s->mtu) {
+        bool whole = (p[i].flags & A3M_PACKET_WHOLE) != 0;
+
+        if (name_len == 0 || p[i].size > s->mtu || (whole && s->groups > 0)) {
+            return; /* one that may not be fragmented goes alone */
+        }
+        add_group(s, p + i, gso && !whole ? group_length(s, p + i, n - i) : 1, name_len);
+        if (whole) {
             return;
         }
-        add_group(s, p + i, gso ? group_length(s, p + i, n - i) : 1, name_len);
     }
 }
 
 /* ---- Handing it over -------------------------------------------------------- */
+
+static void set_discover(const struct a3mi_udp_sender *s, int ipv4, int ipv6)
+{
+    (void)setsockopt(s->fd, IPPROTO_IP, IP_MTU_DISCOVER, &ipv4, sizeof ipv4);
+    if (s->family == AF_INET6) {
+        (void)setsockopt(s->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &ipv6, sizeof ipv6);
+    }
+}
+
+/*
+ * With "do not fragment", whatever the kernel thinks that the path takes. The
+ * socket is told so for this one packet: rare enough, and there is no control
+ * message for it over IPv4.
+ */
+static int transmit_whole(struct a3mi_udp_sender *s, const struct msghdr *message)
+{
+    set_discover(s, IP_PMTUDISC_PROBE, IPV6_PMTUDISC_PROBE);
+    ssize_t r = sendto(s->fd, message->msg_iov->iov_base, message->msg_iov->iov_len, 0, message->msg_name,
+                       message->msg_namelen);
+    int error = errno;
+
+    set_discover(s, IP_PMTUDISC_DONT, IPV6_PMTUDISC_DONT);
+    errno = error;
+    return r < 0 ? -1 : 1;
+}
 
 /* The number of datagrams taken, or -1 and errno, which is about the first one. */
 static int transmit(struct a3mi_udp_sender *s)
@@ -148,6 +180,9 @@ static int transmit(struct a3mi_udp_sender *s)
     const struct msghdr *first = &s->messages[0].msg_hdr;
 
     s->stats->tx_calls++;
+    if (s->whole) {
+        return transmit_whole(s, first);
+    }
     if (s->packets == 1) {
         ssize_t r = sendto(s->fd, first->msg_iov->iov_base, first->msg_iov->iov_len, 0, first->msg_name,
                            first->msg_namelen);

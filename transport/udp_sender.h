@@ -41,6 +41,7 @@ struct a3mi_udp_sender {
     int family;                        /* [const] of the socket */
     size_t mtu;                        /* [const] */
     bool gso;                          /* [const] the kernel knows UDP_SEGMENT */
+    bool whole;                        /* the batch is one packet that may not be fragmented */
     bool starved;                      /* the last call ended because the kernel was out of memory */
     struct a3m_transport_stats *stats; /* [const] */
 

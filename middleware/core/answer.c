@@ -2,6 +2,8 @@
 /* Small packets and partings (core/answer.h). */
 #include "core/answer.h"
 
+#include <string.h>
+
 /* How often a parting is said, and how long after the first time again. */
 #define PARTING_TIMES 2u
 #define GOODBYE_TIMES 3u
@@ -18,15 +20,39 @@ struct parting {
 
 /* ---- Answers ---------------------------------------------------------------- */
 
-struct a3mi_answer *a3mi_answer_new(struct a3mi_assoc *assoc, const struct a3m_addr *to)
+void a3mi_answer_slabs_init(struct a3mi_assoc *assoc)
+{
+    const size_t head = offsetof(struct a3mi_answer, bytes);
+
+    a3mi_slab_init(&assoc->answer_slab, head + A3MI_CONTROL_PACKET_MAX, 64, 0);
+    a3mi_slab_init(&assoc->large_answer_slab, head + A3MI_PACKET_MAX, 1, 0);
+}
+
+static struct a3mi_answer *answer_new(struct a3mi_assoc *assoc, const struct a3m_addr *to, bool large)
 {
     if (assoc->answers.count >= A3MI_ANSWERS_MAX || to->kind == A3M_ADDR_NONE) {
         return NULL;
     }
-    struct a3mi_answer *answer = a3mi_slab_get(&assoc->answer_slab);
+    struct a3mi_answer *answer = a3mi_slab_get(large ? &assoc->large_answer_slab : &assoc->answer_slab);
 
     if (answer != NULL) {
         answer->to = *to;
+        answer->large = large;
+    }
+    return answer;
+}
+
+struct a3mi_answer *a3mi_answer_new(struct a3mi_assoc *assoc, const struct a3m_addr *to)
+{
+    return answer_new(assoc, to, false);
+}
+
+struct a3mi_answer *a3mi_answer_new_of(struct a3mi_assoc *assoc, const struct a3m_addr *to, size_t size)
+{
+    struct a3mi_answer *answer = answer_new(assoc, to, size > A3MI_CONTROL_PACKET_MAX);
+
+    if (answer != NULL) {
+        memset(answer->bytes, 0, size);
     }
     return answer;
 }
@@ -64,7 +90,7 @@ void a3mi_answer_reply(struct a3mi_assoc *assoc, struct a3mi_answer *answer, enu
 
 void a3mi_answer_free(struct a3mi_assoc *assoc, struct a3mi_answer *answer)
 {
-    a3mi_slab_put(&assoc->answer_slab, answer);
+    a3mi_slab_put(answer->large ? &assoc->large_answer_slab : &assoc->answer_slab, answer);
 }
 
 void a3mi_answers_free_spent(struct a3mi_assoc *assoc)

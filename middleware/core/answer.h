@@ -13,7 +13,8 @@ struct a3mi_answer {
     struct a3mi_fifo_node node;
     struct a3m_addr to;
     size_t size; /* of the packet */
-    uint8_t bytes[A3MI_CONTROL_PACKET_MAX];
+    bool large;  /* it has room for A3MI_PACKET_MAX bytes, others for A3MI_CONTROL_PACKET_MAX */
+    uint8_t bytes[];
 };
 
 /*
@@ -21,6 +22,8 @@ struct a3mi_answer {
  * many wait, or there is no memory: it is then as if it had been lost.
  */
 struct a3mi_answer *a3mi_answer_new(struct a3mi_assoc *assoc, const struct a3m_addr *to);
+/* The same with a body of zeros, for a packet of `size` bytes. */
+struct a3mi_answer *a3mi_answer_new_of(struct a3mi_assoc *assoc, const struct a3m_addr *to, size_t size);
 /* Ends it: seals it under a new transmission number and queues it. */
 void a3mi_answer_send(struct a3mi_assoc *assoc, struct a3mi_answer *answer, enum a3mi_packet_type type,
                       uint64_t addressee, size_t body_size);
@@ -34,6 +37,8 @@ void a3mi_answer_reply(struct a3mi_assoc *assoc, struct a3mi_answer *answer, enu
 void a3mi_answers_free_spent(struct a3mi_assoc *assoc);
 void a3mi_answer_free(struct a3mi_assoc *assoc, struct a3mi_answer *answer);
 
+/* The pools of small packets. */
+void a3mi_answer_slabs_init(struct a3mi_assoc *assoc);
 /* The pool of partings. */
 void a3mi_parting_slab_init(struct a3mi_slab *slab);
 /* Says CLOSE(s, r) to the receiver at `to`: now, and once more in a while. */

@@ -19,7 +19,7 @@ void a3mi_assoc_check(const struct a3mi_assoc *assoc)
 
 static void check_units(const struct a3mi_sender *sender)
 {
-    uint64_t in_flight = 0;
+    uint64_t in_flight = 0, held = 0;
     size_t units = 0, listed = 0;
     uint64_t number = 0;
 
@@ -27,7 +27,8 @@ static void check_units(const struct a3mi_sender *sender)
         const struct a3mi_unit *unit = sender->ring[seq % A3MI_RING];
 
         if (unit != NULL) {
-            assert(unit->seq == seq && unit->frames > 0 && unit->frames <= A3MI_UNIT_FRAMES);
+            assert(unit->seq == seq && unit->frames > 0 && unit->frames <= A3MI_UNIT_FRAMES(A3MI_PACKET_MAX));
+            held += unit->frames;
             units++;
         }
     }
@@ -43,7 +44,7 @@ static void check_units(const struct a3mi_sender *sender)
         assert(a3mi_container_of(it, struct a3mi_unit, list)->lost);
         listed++;
     }
-    assert(units == listed && in_flight == sender->in_flight);
+    assert(units == listed && in_flight == sender->in_flight && held == sender->held);
 }
 
 static void check_sender(const struct a3mi_assoc *assoc, const struct a3mi_sender *sender)

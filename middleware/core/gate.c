@@ -10,7 +10,9 @@ struct gated {
     struct a3mi_fifo_node node;
     struct a3m_addr to;
     size_t size;
-    uint8_t bytes[A3MI_PACKET_MAX];
+    uint32_t flags;
+    bool large;
+    uint8_t bytes[];
 };
 
 void a3mi_gate_init(struct a3mi_gate *gate)
@@ -20,7 +22,8 @@ void a3mi_gate_init(struct a3mi_gate *gate)
     a3mi_fifo_init(&gate->marked);
     a3mi_fifo_init(&gate->released);
     a3mi_fifo_init(&gate->lent);
-    a3mi_slab_init(&gate->slab, sizeof(struct gated), 16, 0);
+    a3mi_slab_init(&gate->slab, offsetof(struct gated, bytes) + A3MI_PACKET_SMALL_MAX, 16, 0);
+    a3mi_slab_init(&gate->large_slab, offsetof(struct gated, bytes) + A3MI_PACKET_MAX, 4, 0);
 }
 
 static void drop(struct a3mi_gate *gate, struct a3mi_fifo *fifo)
@@ -28,7 +31,9 @@ static void drop(struct a3mi_gate *gate, struct a3mi_fifo *fifo)
     struct a3mi_fifo_node *node;
 
     while ((node = a3mi_fifo_pop(fifo)) != NULL) {
-        a3mi_slab_put(&gate->slab, a3mi_container_of(node, struct gated, node));
+        struct gated *packet = a3mi_container_of(node, struct gated, node);
+
+        a3mi_slab_put(packet->large ? &gate->large_slab : &gate->slab, packet);
         gate->count--;
     }
 }
@@ -42,18 +47,22 @@ void a3mi_gate_fini(struct a3mi_assoc *assoc)
     drop(gate, &gate->released);
     drop(gate, &gate->lent);
     a3mi_slab_fini(&gate->slab);
+    a3mi_slab_fini(&gate->large_slab);
 }
 
 /* Without memory it is as if the packet had been lost. */
 static void hold(struct a3mi_gate *gate, const struct a3m_packet_out *packet)
 {
-    struct gated *copy = a3mi_slab_get(&gate->slab);
+    bool large = packet->size > A3MI_PACKET_SMALL_MAX;
+    struct gated *copy = a3mi_slab_get(large ? &gate->large_slab : &gate->slab);
 
     if (copy == NULL) {
         return;
     }
     copy->to = *packet->to;
     copy->size = packet->size;
+    copy->flags = packet->flags;
+    copy->large = large;
     memcpy(copy->bytes, packet->bytes, packet->size);
     a3mi_fifo_push(&gate->held, &copy->node);
     gate->count++;
@@ -84,7 +93,8 @@ size_t a3mi_gate_lend(struct a3mi_assoc *assoc, struct a3m_packet_out *out, size
         const struct gated *packet = a3mi_container_of(node, struct gated, node);
 
         a3mi_fifo_push(&gate->lent, node);
-        out[n++] = (struct a3m_packet_out){.to = &packet->to, .bytes = packet->bytes, .size = packet->size};
+        out[n++] = (struct a3m_packet_out){
+            .to = &packet->to, .bytes = packet->bytes, .size = packet->size, .flags = packet->flags};
     }
     return n;
 }

@@ -50,6 +50,8 @@ static void take_response(struct a3mi_assoc *assoc, const struct a3m_addr *from,
 
     if (!a3mi_response_read(packet, &response)) {
         assoc->stats.bad_packet++;
+    } else if (sender != NULL && a3mi_pmtu_answered(&sender->pmtu, response.nonce)) {
+        sender->cc.packet = a3mi_sender_packet(sender);
     } else if (sender != NULL && a3mi_path_answered(&sender->path, from, response.nonce)) {
         a3mi_peer_move(assoc, sender->peer, sender->incarnation, from);
     } else if (receiver != NULL && a3mi_path_answered(&receiver->path, from, response.nonce)) {

@@ -24,12 +24,15 @@
 
 #define A3MI_WIRE_VERSION 1u
 
-/* Base size of a packet: what every path takes. Path probing would raise it. */
+/* Base size of a packet: what nearly every path takes whole. Path probing raises it (core/pmtu.h). */
 #define A3MI_PACKET_BASE 1400u
+/* The largest size that is probed: a UDP datagram over IPv4 in a frame of 9,000 bytes. */
+#define A3MI_PACKET_LARGEST 8972u
 /* Left free in each packet for the tag of an encrypted one. */
 #define A3MI_PACKET_TAG 16u
-/* The largest packet built today. */
-#define A3MI_PACKET_MAX (A3MI_PACKET_BASE - A3MI_PACKET_TAG)
+/* The largest packets that are built: of the base size, and at all. */
+#define A3MI_PACKET_SMALL_MAX (A3MI_PACKET_BASE - A3MI_PACKET_TAG)
+#define A3MI_PACKET_MAX       (A3MI_PACKET_LARGEST - A3MI_PACKET_TAG)
 /* What a stranger may answer is padded to this, so that no answer is longer than three times the question. */
 #define A3MI_PACKET_MIN 128u
 

@@ -410,7 +410,16 @@ static void get_part(struct restorer *rs, struct a3mi_sender *sender, struct a3m
 
 static void get_unit(struct restorer *rs, struct a3mi_sender *sender, uint64_t seq)
 {
-    struct a3mi_unit *unit = a3mi_slab_get(&rs->assoc->unit_slab);
+    uint8_t flags = a3mi_rd_u8(&rs->rd);
+    uint8_t count = a3mi_rd_u8(&rs->rd);
+    uint32_t size = a3mi_rd_u32(&rs->rd);
+    const uint8_t *frames = size <= A3MI_UNIT_FRAMES(A3MI_PACKET_MAX) ? a3mi_rd_bytes(&rs->rd, size) : NULL;
+
+    if (!good(rs) || frames == NULL) {
+        fail(rs, A3M_EPROTO);
+        return;
+    }
+    struct a3mi_unit *unit = a3mi_unit_new(rs->assoc, size + A3MI_PACKET_HEADER + A3MI_DATA_FIXED);
 
     if (unit == NULL) {
         fail(rs, A3M_ENOMEM);
@@ -426,16 +435,10 @@ static void get_unit(struct restorer *rs, struct a3mi_sender *sender, uint64_t s
     a3mi_list_init(&unit->list);
     a3mi_list_push_back(&sender->lost, &unit->list);
     sender->ring[seq % A3MI_RING] = unit;
-    unit->flags = a3mi_rd_u8(&rs->rd);
-    unit->count = a3mi_rd_u8(&rs->rd);
-    unit->frames = a3mi_rd_u32(&rs->rd);
-    const uint8_t *frames = unit->frames <= A3MI_UNIT_FRAMES ? a3mi_rd_bytes(&rs->rd, unit->frames) : NULL;
-
-    if (frames == NULL) {
-        unit->frames = 0;
-        fail(rs, A3M_EPROTO);
-        return;
-    }
+    unit->flags = flags;
+    unit->count = count;
+    unit->frames = size;
+    sender->held += size;
     memcpy(a3mi_unit_frames(unit), frames, unit->frames);
     unsigned parts = a3mi_rd_u8(&rs->rd);
 

@@ -54,6 +54,8 @@ static void start(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     sender->sent_at = assoc->now;
     sender->idle_since = assoc->now;
     sender->asked_at = INT64_MIN;
+    a3mi_pmtu_init(&sender->pmtu, (uint32_t)(assoc->packet_max + A3MI_PACKET_TAG),
+                   (uint32_t)(assoc->packet_limit + A3MI_PACKET_TAG));
     a3mi_recovery_init(&sender->recovery);
     a3mi_cc_init(&sender->cc, assoc->congestion, (uint32_t)assoc->packet_max);
     a3mi_rate_init(&sender->rate);
@@ -296,6 +298,11 @@ static void open_alarm(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     if (!a3mi_list_empty(&sender->sent) && sender->probes == 0 && assoc->now >= pto_at(sender)) {
         sender->probes = sender->recovery.backoffs > 0 ? 2 : 1;
         sender->recovery.backoffs++;
+        if (sender->recovery.backoffs >= A3MI_PMTU_BLACK_HOLE &&
+            a3mi_sender_packet(sender) > assoc->packet_max) {
+            a3mi_pmtu_black_hole(&sender->pmtu, (uint32_t)(assoc->packet_max + A3MI_PACKET_TAG), assoc->now);
+            sender->cc.packet = a3mi_sender_packet(sender);
+        }
     }
     if (is_stalled(sender) && !sender->ping_due && assoc->now >= pto_at(sender)) {
         sender->ping_due = true;
@@ -399,7 +406,7 @@ static void free_units(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 
         if (unit != NULL) {
             a3mi_unit_forget(assoc, unit, NULL);
-            a3mi_slab_put(&assoc->unit_slab, unit);
+            a3mi_unit_free(assoc, unit);
         }
     }
 }
@@ -463,6 +470,8 @@ void a3mi_sender_move(struct a3mi_assoc *assoc, struct a3mi_sender *sender, cons
     sender->path.addr = *addr;
     sender->path.nonce = 0;
     a3mi_rtt_init(&sender->peer->rtt);
+    a3mi_pmtu_init(&sender->pmtu, (uint32_t)(assoc->packet_max + A3MI_PACKET_TAG),
+                   (uint32_t)(assoc->packet_limit + A3MI_PACKET_TAG));
     a3mi_cc_init(&sender->cc, assoc->congestion, (uint32_t)assoc->packet_max);
     a3mi_pacer_init(&sender->pacer);
     sender->recovery.backoffs = 0;

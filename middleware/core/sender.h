@@ -18,6 +18,7 @@
 #include "core/pacer.h"
 #include "core/path.h"
 #include "core/peer.h"
+#include "core/pmtu.h"
 #include "core/recovery.h"
 
 /* Units between the oldest unacknowledged one and the newest; a power of two. */
@@ -44,6 +45,7 @@ struct a3mi_sender {
     uint64_t r;           /* the peer's; OPEN only */
     uint64_t incarnation; /* of the peer; 0: not known yet */
     struct a3mi_path path;
+    struct a3mi_pmtu pmtu;
 
     uint64_t limit;                     /* units below may be sent */
     uint64_t acked, next;               /* all below `acked` are; `next` is the seq of the next unit */
@@ -51,6 +53,7 @@ struct a3mi_sender {
     struct a3mi_list sent;              /* units in flight, by transmission number */
     struct a3mi_list lost;              /* units to send again */
     uint64_t in_flight;                 /* bytes */
+    uint64_t held;                      /* bytes of frames, from acked to next */
     uint64_t first_number, last_number; /* transmission numbers used under this s */
     struct a3mi_recovery recovery;
     struct a3mi_cc cc;
@@ -82,10 +85,22 @@ static inline bool a3mi_sender_unfinished(const struct a3mi_sender *s)
     return s->acked != s->next || a3mi_sender_has_new(s);
 }
 
-/* Whether a new unit may be numbered. */
+/* The largest packet on its path, without the room for the tag. */
+static inline uint32_t a3mi_sender_packet(const struct a3mi_sender *s)
+{
+    return s->pmtu.size - A3MI_PACKET_TAG;
+}
+
+/*
+ * Whether a new unit may be numbered. The limit counts units of the base size,
+ * as that is what the receiver's memory was reckoned in: of larger ones only as
+ * many bytes.
+ */
 static inline bool a3mi_sender_may_number(const struct a3mi_sender *s)
 {
-    return a3mi_sender_has_new(s) && s->next < s->limit && s->next - s->acked < A3MI_RING;
+    return a3mi_sender_has_new(s) && s->next < s->limit && s->next - s->acked < A3MI_RING &&
+           (s->next == s->acked ||
+            s->held + s->pmtu.size <= (s->limit - s->acked) * (uint64_t)A3MI_PACKET_BASE);
 }
 
 /* ---- Life (sender.c) ------------------------------------------------------------ */

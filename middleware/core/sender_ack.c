@@ -84,7 +84,8 @@ static void take_unit(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint
     t->told.sent_at = unit->sent_at > t->told.sent_at ? unit->sent_at : t->told.sent_at;
     t->news++;
     a3mi_unit_acknowledged(assoc, unit);
-    a3mi_slab_put(&assoc->unit_slab, unit);
+    sender->held -= unit->frames;
+    a3mi_unit_free(assoc, unit);
 }
 
 /* Those of [seq, end) that are not yet acknowledged. */

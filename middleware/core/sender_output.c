@@ -79,6 +79,25 @@ static struct a3mi_answer *build_ping(struct a3mi_assoc *assoc, struct a3mi_send
     return answer;
 }
 
+/* A CHALLENGE padded to a size that may be too large for the path. */
+static struct a3mi_answer *build_size_probe(struct a3mi_assoc *assoc, struct a3mi_sender *sender,
+                                            uint32_t size)
+{
+    struct a3mi_answer *answer = a3mi_answer_new_of(assoc, &sender->path.addr, size - A3MI_PACKET_TAG);
+
+    if (answer == NULL) {
+        return NULL;
+    }
+    struct a3mi_challenge body = {.author = sender->s,
+                                  .nonce = a3mi_assoc_hide(assoc, a3mi_assoc_tick_clock(assoc))};
+
+    (void)a3mi_challenge_write(answer->bytes + A3MI_PACKET_HEADER, &body);
+    a3mi_answer_spend(assoc, answer, A3MI_PACKET_CHALLENGE, sender->r,
+                      size - A3MI_PACKET_TAG - A3MI_PACKET_HEADER);
+    a3mi_pmtu_probed(&sender->pmtu, body.nonce, assoc->now, a3mi_rtt_pto(&sender->peer->rtt, 0));
+    return answer;
+}
+
 /* ---- Units ---------------------------------------------------------------------- */
 
 /* Bytes that an acknowledgement of this receiver (may be NULL) would take. */
@@ -104,13 +123,13 @@ static void pad(struct a3mi_unit *unit, size_t size)
 /* Makes a unit of what waits. NULL: nothing came of it. */
 static struct a3mi_unit *build_unit(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 {
-    struct a3mi_unit *unit = a3mi_slab_get(&assoc->unit_slab);
+    struct a3mi_unit *unit = a3mi_unit_new(assoc, a3mi_sender_packet(sender));
 
     if (unit == NULL) {
         return NULL;
     }
     size_t around = A3MI_PACKET_HEADER + A3MI_DATA_FIXED;
-    size_t room = assoc->packet_max - around -
+    size_t room = a3mi_sender_packet(sender) - around -
                   ack_room(a3mi_receiver_owing(sender->peer, sender->incarnation));
 
     unit->seq = sender->next;
@@ -126,12 +145,16 @@ static struct a3mi_unit *build_unit(struct a3mi_assoc *assoc, struct a3mi_sender
 
     if (unit->frames == 0 && !(sender->afresh && unit->seq == 0)) {
         sender->next--;
-        a3mi_slab_put(&assoc->unit_slab, unit);
+        a3mi_unit_free(assoc, unit);
         return NULL;
     }
     unit->flags = full ? 0 : A3MI_DATA_UNFILLED;
     pad(unit, full ? room : A3MI_PACKET_MIN - around);
+    sender->held += unit->frames;
     assoc->stats.tx_units++;
+    if (full) {
+        a3mi_pmtu_used(&sender->pmtu);
+    }
     return unit;
 }
 
@@ -142,10 +165,12 @@ static const struct a3mi_ack *ride(struct a3mi_assoc *assoc, const struct a3mi_s
     struct a3mi_receiver *owing = a3mi_receiver_owing(sender->peer, sender->incarnation);
     size_t used = A3MI_PACKET_HEADER + A3MI_DATA_FIXED + unit->frames;
 
-    if (owing == NULL || used + A3MI_ACK_FIXED > assoc->packet_max) {
+    size_t most = unit->large ? A3MI_PACKET_MAX : assoc->packet_max;
+
+    if (owing == NULL || used + A3MI_ACK_FIXED > most) {
         return NULL;
     }
-    a3mi_receiver_ack_fill(assoc, owing, ack, (unsigned)((assoc->packet_max - used - A3MI_ACK_FIXED) / 8));
+    a3mi_receiver_ack_fill(assoc, owing, ack, (unsigned)((most - used - A3MI_ACK_FIXED) / 8));
     *acked_r = owing->r;
     return ack;
 }
@@ -233,6 +258,13 @@ bool a3mi_sender_build(struct a3mi_assoc *assoc, struct a3mi_sender *sender, str
     *sent = (struct a3mi_sent){0};
     if (!a3mi_sender_may_send(assoc, sender, &paced)) {
         return false;
+    }
+    uint32_t probe = sender->state == A3MI_SENDER_OPEN ? a3mi_pmtu_due(&sender->pmtu, assoc->now) : 0;
+
+    if (probe != 0 && (sent->answer = build_size_probe(assoc, sender, probe)) != NULL) {
+        give(out, &sent->answer->to, sent->answer->bytes, sent->answer->size);
+        out->flags = A3M_PACKET_WHOLE;
+        return true;
     }
     if (sender->state == A3MI_SENDER_OPEN && !sender->ping_due) {
         return build_data(assoc, sender, out, sent);

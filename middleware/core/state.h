@@ -76,7 +76,7 @@ struct a3mi_loopback {
 struct a3mi_gate {
     struct a3mi_fifo held, marked, released, lent;
     size_t count; /* in all of them */
-    struct a3mi_slab slab;
+    struct a3mi_slab slab, large_slab;
 };
 
 struct a3mi_assoc {
@@ -85,6 +85,7 @@ struct a3mi_assoc {
     const struct a3mi_assoc_hooks *hooks;
     void *arg;
     const struct a3mi_cc_ops *congestion; /* of all senders */
+    size_t packet_limit;                  /* the same, of what may be probed for */
     size_t packet_max;                    /* bytes of a packet, tag excluded */
     int64_t now;                          /* of the call that is under way */
     bool leaving;                         /* goodbye was said */
@@ -127,8 +128,8 @@ struct a3mi_assoc {
     struct a3mi_loopback loopback;
     struct a3mi_gate gate;
 
-    struct a3mi_slab peer_slab, sender_slab, receiver_slab, unit_slab, ring_slab;
-    struct a3mi_slab span_slab, partial_slab, ranges_slab, answer_slab, parting_slab;
+    struct a3mi_slab peer_slab, sender_slab, receiver_slab, unit_slab, large_unit_slab, ring_slab;
+    struct a3mi_slab span_slab, partial_slab, ranges_slab, answer_slab, large_answer_slab, parting_slab;
     struct a3mi_assoc_stats stats;
 };
 

@@ -15,7 +15,11 @@
 #define A3MI_UNIT_PARTS 8u
 /* In front of the frames: header, fixed part, acknowledgement. */
 #define A3MI_UNIT_HEADROOM (A3MI_PACKET_HEADER + A3MI_DATA_FIXED + A3MI_ACK_MAX)
-#define A3MI_UNIT_FRAMES   (A3MI_PACKET_MAX - A3MI_PACKET_HEADER - A3MI_DATA_FIXED)
+/* Bytes of frames in a packet. */
+#define A3MI_UNIT_FRAMES(packet) ((packet)-A3MI_PACKET_HEADER - A3MI_DATA_FIXED)
+/* Bytes of a unit for packets of up to so many. */
+#define A3MI_UNIT_SIZE(packet) \
+    (offsetof(struct a3mi_unit, bytes) + A3MI_UNIT_HEADROOM + A3MI_UNIT_FRAMES(packet))
 
 /* A message that is spread over several units: it is acknowledged when all of them are. */
 struct a3mi_span {
@@ -48,8 +52,26 @@ struct a3mi_unit {
     struct a3mi_rate_stamp rate;
     uint8_t parts_count;
     struct a3mi_part parts[A3MI_UNIT_PARTS];
-    uint8_t bytes[A3MI_UNIT_HEADROOM + A3MI_UNIT_FRAMES];
+    bool large; /* of packets above the base size */
+    uint8_t bytes[];
 };
+
+/* One for packets of up to `packet` bytes; NULL: no memory. */
+static inline struct a3mi_unit *a3mi_unit_new(struct a3mi_assoc *assoc, size_t packet)
+{
+    bool large = packet > A3MI_PACKET_SMALL_MAX;
+    struct a3mi_unit *unit = a3mi_slab_get(large ? &assoc->large_unit_slab : &assoc->unit_slab);
+
+    if (unit != NULL) {
+        unit->large = large;
+    }
+    return unit;
+}
+
+static inline void a3mi_unit_free(struct a3mi_assoc *assoc, struct a3mi_unit *unit)
+{
+    a3mi_slab_put(unit->large ? &assoc->large_unit_slab : &assoc->unit_slab, unit);
+}
 
 static inline uint8_t *a3mi_unit_frames(struct a3mi_unit *unit)
 {

@@ -14,7 +14,8 @@
 #include "transport/registry.h"
 
 #define DEFAULT_OUTBOX (UINT64_C(64) << 20)
-/* Units granted to a sender: from 350 KB to 2.8 MB. */
+/* What the grant to a sender counts in, bytes, and how many of them it gets: from 350 KB to 2.8 MB. */
+#define WINDOW_UNIT        1400
 #define WINDOW_LEAST       256
 #define WINDOW_MOST        2048
 #define REPORT_INTERVAL_NS INT64_C(1000000000)
@@ -168,7 +169,7 @@ static int make_assoc(struct a3mi_node *node)
      * What fits into the receive buffer is not lost when this process is late; less than
      * WINDOW_LEAST would hold back a path with a long round trip, and then losing is the lesser evil.
      */
-    size_t fits = info.rx_window / (info.mtu > 0 ? info.mtu : 1);
+    size_t fits = info.rx_window / WINDOW_UNIT;
     config.window = (uint32_t)(fits < WINDOW_LEAST ? WINDOW_LEAST : fits > WINDOW_MOST ? WINDOW_MOST : fits);
     int result = draw(config.key, sizeof(config.key));
     while (result == A3M_OK && config.incarnation == 0) {

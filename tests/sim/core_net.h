@@ -27,7 +27,7 @@ struct core_net_packet {
     uint64_t order; /* breaks ties */
     uint32_t from, to;
     size_t size;
-    uint8_t bytes[1500];
+    uint8_t bytes[];
 };
 
 struct core_net {

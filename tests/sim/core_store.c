@@ -279,7 +279,7 @@ void store_restore(struct world_node *node)
     struct a3mi_assoc_config config = {
         .id = node->id,
         .seed = a3mi_rng_u64(&store->rng),
-        .mtu = 1400,
+        .mtu = w->options.mtu != 0 ? w->options.mtu : 1400,
         .window = w->options.window,
         .linger = w->options.linger,
         .peer_timeout = w->options.peer_timeout,

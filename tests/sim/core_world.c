@@ -67,7 +67,7 @@ static void start(struct world *w, uint32_t index)
         .id = node->id,
         .incarnation = a3mi_rng_u64(&w->rng) | 1,
         .seed = a3mi_rng_u64(&w->rng),
-        .mtu = 1400,
+        .mtu = w->options.mtu != 0 ? w->options.mtu : 1400,
         .window = w->options.window,
         .linger = w->options.linger,
         .peer_timeout = w->options.peer_timeout,
@@ -174,6 +174,17 @@ void world_readdress(struct world *w, uint32_t node, uint32_t address)
 
 /* ---- Packets ---------------------------------------------------------------------- */
 
+static bool is_too_large(struct world *w, const struct a3m_packet_out *packet)
+{
+    bool whole = (packet->flags & A3M_PACKET_WHOLE) != 0;
+
+    if (!whole && packet->size > w->largest) {
+        w->largest = packet->size;
+    }
+    return (whole && w->whole_max != 0 && packet->size > w->whole_max) ||
+           (w->black_hole != 0 && packet->size > w->black_hole);
+}
+
 /* One round of output; true when there may be more. */
 static bool pump_once(struct world_node *node)
 {
@@ -187,6 +198,9 @@ static bool pump_once(struct world_node *node)
         taken = a3mi_rng_below(&w->rng, n + 1);
     }
     for (size_t i = 0; i < taken; i++) {
+        if (is_too_large(w, &out[i])) {
+            continue;
+        }
         core_net_send(&w->net, node->address, a3mi_addr_sim_number(out[i].to), out[i].bytes, out[i].size,
                       w->now);
     }

@@ -59,6 +59,7 @@ struct world_options {
     uint32_t refuse; /* in 1000: the transport takes fewer packets than it is given */
     bool impostors;  /* an id may be used twice */
     bool lazy_flush; /* outputs without flush now and then */
+    size_t mtu;      /* of the transport; 0: 1,400 */
     bool stored;     /* nodes store their state, and say nothing that is not stored */
 };
 
@@ -74,6 +75,9 @@ struct world {
     struct world_node nodes[WORLD_NODES];
     struct book *book; /* core_book.h */
     uint64_t rollbacks;
+    size_t whole_max;  /* larger packets that may not be fragmented are lost; 0: none are */
+    size_t black_hole; /* larger packets are lost; 0: none are */
+    size_t largest;    /* packet that could be fragmented, seen so far */
 };
 
 /* Says what broke, with the seed, and aborts. */

@@ -47,6 +47,7 @@ static struct world_options draw_options(struct a3mi_rng *rng)
         .refuse = a3mi_rng_below(rng, 4) == 0 ? 100 : 0,
         .lazy_flush = a3mi_rng_below(rng, 2) == 0,
         .stored = a3mi_rng_below(rng, 3) == 0,
+        .mtu = a3mi_rng_below(rng, 3) == 0 ? 9000 : 0,
     };
 }
 
@@ -55,6 +56,8 @@ static void draw_faults(struct world *w)
     static const uint32_t losses[] = {0, 10, 50, 200, 400, 600};
     struct core_net_faults *f = &w->net.faults;
 
+    w->whole_max = draw(w, 2) == 0 ? 0 : 1300 + draw(w, 200);
+    w->black_hole = draw(w, 6) == 0 ? 1500 : 0;
     f->loss = losses[draw(w, 6)];
     f->repeat = draw(w, 3) == 0 ? 300 : 0;
     f->damage = draw(w, 4) == 0 ? 50 : 0;
@@ -67,6 +70,7 @@ static void draw_faults(struct world *w)
 static void heal(struct world *w)
 {
     w->net.faults = (struct core_net_faults){.delay = WORLD_MS, .jitter = WORLD_MS / 10};
+    w->black_hole = 0;
     for (unsigned i = 0; i < CORE_NET_ADDRS; i++) {
         for (unsigned j = 0; j < CORE_NET_ADDRS; j++) {
             w->net.cut[i][j] = false;

@@ -67,7 +67,11 @@ struct a3m_packet_out {
     const uint8_t *bytes;
     size_t size;
     uint64_t cookie; /* comes back with the packet's transmit stamps; 0: none wanted */
+    uint32_t flags;  /* A3M_PACKET_… */
 };
+
+/* It arrives whole, or not at all: it may not be fragmented on the way, and is lost where it is too large. */
+#define A3M_PACKET_WHOLE 1u
 
 /*
  * A received packet. The bytes are the transport's, writable by the receiver,
@@ -93,7 +97,7 @@ struct a3m_transport_stats {
 
 struct a3m_transport_info {
     size_t mtu;       /* the largest packet `send` takes */
-    size_t rx_window; /* bytes in packets of `mtu` that can wait in its receive buffers */
+    size_t rx_window; /* bytes that can wait in its receive buffers, in packets of 1,400 bytes or more */
     bool needs_privilege;
 };
 
