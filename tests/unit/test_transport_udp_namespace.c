@@ -130,6 +130,60 @@ static void test_transport_udp_narrow_path_takes_packets_singly(void **state)
 
 /* ---- No way, and a way that is barred --------------------------------------- */
 
+/* ---- Packets that may not be fragmented --------------------------------------- */
+
+/* In a row: small ones go whatever happens to the large one between them. */
+static void send_between(struct end *a, const struct end *b, size_t size, uint32_t flags)
+{
+    static const uint8_t bytes[4000];
+    struct a3m_packet_out out[] = {
+        {.to = &b->at, .bytes = bytes, .size = 100},
+        {.to = &b->at, .bytes = bytes, .size = size, .flags = flags},
+        {.to = &b->at, .bytes = bytes, .size = 101},
+    };
+
+    assert_int_equal(a->ops->send(a->self, out, 3), 3);
+}
+
+static void expect_sizes(struct end *b, const size_t *sizes, unsigned n)
+{
+    struct pile pile = {0};
+
+    end_receive_count(b, &pile, n, 64);
+    for (unsigned i = 0; i < n; i++) {
+        assert_int_equal(pile.packets[i].size, sizes[i]);
+    }
+    pile_clear(&pile);
+}
+
+static void check_whole(const char *text)
+{
+    struct end a = end_open(udp, text, NULL, 0), b = end_open(udp, text, NULL, 0);
+
+    send_between(&a, &b, 4000, 0);
+    expect_sizes(&b, (size_t[]){100, 4000, 101}, 3); /* by IP fragments */
+    send_between(&a, &b, 4000, A3M_PACKET_WHOLE);
+    expect_sizes(&b, (size_t[]){100, 101}, 2);
+    assert_int_equal(end_stats(&a).tx_errors, 1);
+    send_between(&a, &b, 1200, A3M_PACKET_WHOLE);
+    expect_sizes(&b, (size_t[]){100, 1200, 101}, 3);
+    send_between(&a, &b, 4000, 0); /* it held for that packet only */
+    expect_sizes(&b, (size_t[]){100, 4000, 101}, 3);
+    end_close(&a);
+    end_close(&b);
+}
+
+static void test_transport_udp_whole_packet_is_lost_where_it_does_not_fit(void **state)
+{
+    (void)state;
+    assert_int_equal(set_mtu("lo", 1500), 0);
+    check_whole("127.0.0.1:0");
+    if (access("/proc/net/if_inet6", F_OK) == 0) {
+        check_whole("[::1]:0");
+    }
+    assert_int_equal(set_mtu("lo", 65536), 0);
+}
+
 static void send_around(struct end *a, const struct a3m_addr *bad, const struct a3m_addr *good)
 {
     static const uint8_t bytes[100];
@@ -316,6 +370,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_transport_udp_narrow_path_takes_packets_singly),
+        cmocka_unit_test(test_transport_udp_whole_packet_is_lost_where_it_does_not_fit),
         cmocka_unit_test(test_transport_udp_no_route_loses_only_what_goes_there),
         cmocka_unit_test(test_transport_udp_filter_drop_loses_only_what_it_drops),
         cmocka_unit_test(test_transport_udp_full_queue_takes_fewer_and_goes_on_when_writable),
