@@ -8,10 +8,21 @@
  * capacity is outstanding: less than that may never be returned by itself, so a
  * stricter rule could wait for ever. A receiver thus holds at most a quarter of
  * its capacity and one message, or its capacity, whichever is more.
+ *
+ * A peer that sends more than it was granted breaks the protocol: its link ends,
+ * and what came beyond the grant is dropped, so that memory is bounded whatever a
+ * peer does.
  */
 #include "node/node.h"
 
 #include "base/error.h"
+
+/* What of the byte limit must be left for a message, when `capacity` is what a grant is worth. */
+static uint64_t needed(size_t size, uint64_t capacity)
+{
+    uint64_t enough = capacity - capacity / 4;
+    return size < enough ? size : enough;
+}
 
 int a3mi_flow_admit(const struct a3mi_link *link, size_t size)
 {
@@ -25,15 +36,28 @@ int a3mi_flow_admit(const struct a3mi_link *link, size_t size)
     if (link->sent >= link->limit_messages) {
         return A3M_ENOCREDIT;
     }
-    uint64_t need = size;
-    uint64_t enough = link->peer_capacity_bytes - link->peer_capacity_bytes / 4;
-    if (need > enough) {
-        need = enough;
-    }
-    if (link->sent_bytes > link->limit_bytes || link->limit_bytes - link->sent_bytes < need) {
+    if (link->sent_bytes > link->limit_bytes ||
+        link->limit_bytes - link->sent_bytes < needed(size, link->peer_capacity_bytes)) {
         return A3M_ENOCREDIT;
     }
     return A3M_OK;
+}
+
+bool a3mi_flow_arrived(struct a3mi_link *link, size_t size)
+{
+    bool granted = !link->violated && link->received < link->told_messages &&
+                   link->received_bytes + needed(size, link->capacity_bytes) <= link->told_bytes;
+    link->received++;
+    link->received_bytes += size;
+    if (granted) {
+        return true;
+    }
+    link->socket->node->credit_violations++;
+    if (!link->violated) {
+        link->violated = true;
+        (void)a3mi_link_request_end(link, A3M_EPROTO); /* carried by this turn, or the next */
+    }
+    return false;
 }
 
 void a3mi_flow_use(struct a3mi_link *link, size_t size)

@@ -268,7 +268,8 @@ static void attach(struct a3mi_link *link, const struct a3mi_control *info)
     link->peer_epoch = 0;
     link->epoch = 0;
     link->sent = link->sent_bytes = link->acknowledged = 0;
-    link->received = link->taken = link->taken_bytes = 0;
+    link->received = link->received_bytes = link->taken = link->taken_bytes = 0;
+    link->violated = false;
     link->told_messages = link->capacity_messages;
     link->told_bytes = link->capacity_bytes;
     link->reason = A3M_OK;

@@ -428,7 +428,9 @@ static void get_stats(void *arg, struct a3mi_turn *turn)
     out->bad_version = assoc.bad_version;
     out->bad_checksum = assoc.bad_checksum;
     out->bad_packet = assoc.bad_packet + transport.rx_truncated;
-    out->bad_frame = assoc.bad_frame + node->odd_controls;
+    out->bad_frame = assoc.bad_frame;
+    out->bad_control = node->odd_controls;
+    out->bad_credit = node->credit_violations;
     out->stray = assoc.stray;
     out->duplicate_id = assoc.duplicate_id;
     out->records_now = assoc.senders + assoc.receivers;

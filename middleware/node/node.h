@@ -143,7 +143,9 @@ struct a3mi_link {
     uint32_t peer_epoch;
     uint64_t peer_max_message;
     uint64_t acknowledged;
-    uint64_t received, taken, taken_bytes; /* by this end's application */
+    uint64_t received, received_bytes; /* of this life */
+    uint64_t taken, taken_bytes;       /* by this end's application */
+    bool violated;                     /* the peer sent more than it was granted */
     uint64_t capacity_messages, capacity_bytes;
     uint64_t told_messages, told_bytes; /* limits told to the peer last */
     uint32_t epoch;
@@ -215,7 +217,7 @@ struct a3mi_node {
     bool write_blocked;
     struct a3m_packet_in in[A3MI_TURN_PACKETS];
     struct a3m_packet_out out[A3MI_TURN_PACKETS];
-    uint64_t odd_controls;
+    uint64_t odd_controls, credit_violations;
     uint64_t lost_unknown, lost_undelivered; /* of links that ended, for the report */
     uint64_t unread;
     int64_t last_report; /* of a duplicate id */
@@ -296,6 +298,8 @@ void a3mi_node_carry_message(struct a3mi_node *node, size_t size);
 
 /* [socket] Whether a message of `size` bytes may go on the link: 0, A3M_ENOCREDIT, A3M_EMSGSIZE, A3M_ENOLINK. */
 int a3mi_flow_admit(const struct a3mi_link *link, size_t size);
+/* [socket] A message arrived: false when the peer had no credit for it; the link then ends, and it is dropped. */
+bool a3mi_flow_arrived(struct a3mi_link *link, size_t size);
 /* [socket] Counts it as sent. */
 void a3mi_flow_use(struct a3mi_link *link, size_t size);
 /* [socket] Puts the link into or out of its socket's list of sendable ones. */

@@ -186,6 +186,29 @@ static void test_credit_of_an_earlier_life_does_not_widen_the_next(void **arg)
     end_pair(&pair);
 }
 
+/* A peer that sends more than it was granted: its link ends, and memory stays bounded. covers X5 F1 */
+static void test_credit_exceeded_link_ends_and_the_rest_is_dropped(void **arg)
+{
+    (void)arg;
+    struct pair pair;
+    make_pair(&pair, 4);
+    for (int i = 0; i < 4; i++) {
+        arrive(&pair, "granted");
+    }
+    assert_int_equal(pair.link->state, A3MI_LINK_UP);
+    for (int i = 0; i < 1000; i++) {
+        arrive(&pair, "not granted");
+    }
+    assert_int_equal(queued(&pair), 4);
+    assert_true(pair.link->ended);
+    assert_int_equal(pair.link->reason, A3M_EPROTO);
+    assert_int_equal(pair.pull_node->credit_violations, 1000);
+    for (int i = 0; i < 4; i++) {
+        test_expect(pair.pull, "granted");
+    }
+    end_pair(&pair);
+}
+
 static void test_replaced_link_what_arrived_before_is_delivered_once(void **arg)
 {
     (void)arg;
@@ -448,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_second_life_data_ahead_of_acceptance_waits_for_it),
         cmocka_unit_test(test_attempt_lost_what_arrived_on_it_is_not_of_the_next),
         cmocka_unit_test(test_credit_of_an_earlier_life_does_not_widen_the_next),
+        cmocka_unit_test(test_credit_exceeded_link_ends_and_the_rest_is_dropped),
         cmocka_unit_test(test_replaced_link_what_arrived_before_is_delivered_once),
         cmocka_unit_test(test_joined_link_is_no_sign_of_a_bad_peer),
         cmocka_unit_test(test_wait_or_none_link_to_a_silent_peer_is_cancelled_returns),

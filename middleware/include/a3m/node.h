@@ -127,6 +127,8 @@ typedef struct a3m_node_stats {
     uint64_t bad_frame;    /* units with a malformed frame */
     uint64_t stray;        /* dropped: for no record of this node */
     uint64_t duplicate_id; /* signs of another live node with this node's id */
+    uint64_t bad_control;  /* link control that is malformed, or that a conforming peer does not send */
+    uint64_t bad_credit;   /* messages dropped for which their sender had no credit */
 
     uint64_t records_now; /* half-connections, both directions */
     uint64_t peers_now;
