@@ -445,6 +445,9 @@ void links_refresh_addresses(struct world *w)
             if (link->to == i || link->peer == NULL || a3mi_peer_id(link->peer) == NULL) {
                 continue;
             }
+            if (!a3mi_name_eq(a3mi_peer_id(link->peer), &w->nodes[link->to].id)) {
+                continue; /* asked for by an address where another node is known to have been */
+            }
             const struct a3m_addr *known = a3mi_peer_addr(link->peer);
             struct a3m_addr addr = a3mi_addr_sim(w->nodes[link->to].address);
 
