@@ -63,7 +63,7 @@ struct a3mi_rx {
     uint64_t next;            /* number of the next message to hand up */
     uint64_t max_message;     /* larger ones are a violation */
     struct a3mi_list partial; /* messages that are incomplete, or wait for an earlier one */
-    uint64_t partial_bytes;
+    uint64_t partial_bytes; /* memory that these take */
     uint32_t partial_count;
 };
 
@@ -127,6 +127,7 @@ struct a3mi_assoc_config {
 struct a3mi_assoc_stats {
     uint64_t tx_units, retransmitted, rx_units, duplicates;
     uint64_t bad_version, bad_checksum, bad_packet, bad_frame, stray, duplicate_id;
+    uint64_t opens_deferred; /* answered by RETRY, as too many strangers wait */
     uint64_t rx_messages, tx_messages;
     uint64_t peers, senders, receivers; /* records that exist now */
 };

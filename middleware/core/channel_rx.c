@@ -19,6 +19,7 @@ struct partial {
     uint64_t number;
     a3m_msg *msg;
     bool props;
+    uint64_t cost;           /* in a3mi_rx.partial_bytes */
     struct a3mi_ranges have; /* bytes */
 };
 
@@ -102,10 +103,8 @@ void a3mi_partial_slab_init(struct a3mi_slab *slab)
 
 static void partial_free(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct partial *partial)
 {
-    if (partial->msg != NULL) {
-        rx->partial_bytes -= partial->msg->size;
-        a3m_msg_free(partial->msg);
-    }
+    a3m_msg_free(partial->msg);
+    rx->partial_bytes -= partial->cost;
     rx->partial_count--;
     a3mi_list_remove(&partial->list);
     a3mi_ranges_tidy(assoc, &partial->have, true);
@@ -132,12 +131,20 @@ static struct a3mi_list *locate(struct a3mi_rx *rx, uint64_t number)
     return it;
 }
 
+/* The memory that a message takes while it waits: its bytes and, if it comes in pieces, a block of ranges. */
+static uint64_t cost_of(const struct a3mi_frame *frame)
+{
+    bool whole = (frame->flags & A3MI_FRAME_WHOLE) == A3MI_FRAME_WHOLE;
+
+    return frame->total + (whole ? 0 : A3MI_RANGES_BLOCK * sizeof(struct a3mi_range));
+}
+
 /* Whether one more may wait. The next in turn may always, so that what waits for it gets away. */
 static bool may_wait(const struct a3mi_rx *rx, const struct a3mi_frame *frame)
 {
     return frame->number == rx->next ||
            (rx->partial_count < A3MI_WAITING_MESSAGES &&
-            rx->partial_bytes + frame->total <= A3MI_WAITING_BYTES + rx->max_message);
+            rx->partial_bytes + cost_of(frame) <= A3MI_WAITING_BYTES + rx->max_message);
 }
 
 static struct partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_list *behind,
@@ -158,11 +165,12 @@ static struct partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx *rx,
     }
     partial->number = frame->number;
     partial->props = (frame->flags & A3MI_FRAME_PROPS) != 0;
+    partial->cost = cost_of(frame);
     a3mi_ranges_init(&partial->have);
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a circular list has no end */
     a3mi_list_insert_before(behind->next, &partial->list);
     rx->partial_count++;
-    rx->partial_bytes += frame->total;
+    rx->partial_bytes += partial->cost;
     return partial;
 }
 
@@ -178,7 +186,8 @@ static void hand_up(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, 
         a3m_msg_free(msg);
         return;
     }
-    if (props && a3mi_msg_props_take(msg) != 0) {
+    /* Until now there was room for properties; what the link's maximum is for are the bytes. */
+    if ((props && a3mi_msg_props_take(msg) != 0) || msg->size > rx->max_message) {
         assoc->stats.bad_frame++;
         a3m_msg_free(msg);
         return;
@@ -200,7 +209,6 @@ static void hand_up_waiting(struct a3mi_assoc *assoc, const struct a3mi_origin *
         if (partial->number != rx->next || partial->have.next < msg->size) {
             return;
         }
-        rx->partial_bytes -= msg->size;
         partial->msg = NULL;
         partial_free(assoc, rx, partial);
         hand_up(assoc, origin, rx, msg, props);

@@ -133,6 +133,7 @@ static void open_new(struct a3mi_assoc *assoc, const struct a3m_addr *from, cons
     if (assoc->unproven_count >= A3MI_PRESSURE &&
         !(open->has_cookie && a3mi_cookie_good(open->cookie, assoc->cookie_key, from, open->s,
                                                open->source_incarnation, assoc->now))) {
+        assoc->stats.opens_deferred++;
         answer_retry(assoc, from, open, asked);
         return;
     }

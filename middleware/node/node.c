@@ -430,6 +430,7 @@ static void get_stats(void *arg, struct a3mi_turn *turn)
     out->bad_frame = assoc.bad_frame + node->odd_controls;
     out->stray = assoc.stray;
     out->duplicate_id = assoc.duplicate_id;
+    out->opens_deferred = assoc.opens_deferred;
     out->records_now = assoc.senders + assoc.receivers;
     out->peers_now = assoc.peers;
 }

@@ -127,6 +127,7 @@ typedef struct a3m_node_stats {
     uint64_t bad_frame;    /* units with a malformed frame */
     uint64_t stray;        /* dropped: for no record of this node */
     uint64_t duplicate_id; /* signs of another live node with this node's id */
+    uint64_t opens_deferred; /* strangers told to come again with proof of their address, as too many wait */
 
     uint64_t records_now; /* half-connections, both directions */
     uint64_t peers_now;
