@@ -25,6 +25,7 @@
 
 #include "base/fifo.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/name.h"
 
 struct a3mi_assoc;
@@ -57,13 +58,14 @@ struct a3mi_tx {
 
 /* The receiving side. Attached before its index is told to the peer. */
 struct a3mi_rx {
-    struct a3mi_peer *peer;   /* NULL: detached */
-    uint64_t incarnation;     /* of the peer; 0: not known yet, the first data binds it */
-    uint32_t index;           /* what the peer puts into its frames */
-    uint64_t next;            /* number of the next message to hand up */
-    uint64_t max_message;     /* larger ones are a violation */
-    struct a3mi_list partial; /* messages that are incomplete, or wait for an earlier one */
-    uint64_t partial_bytes; /* memory that these take */
+    struct a3mi_peer *peer;      /* NULL: detached */
+    uint64_t incarnation;        /* of the peer; 0: not known yet, the first data binds it */
+    uint32_t index;              /* what the peer puts into its frames */
+    uint64_t next;               /* number of the next message to hand up */
+    uint64_t max_message;        /* larger ones are a violation */
+    struct a3mi_map64 by_number; /* the partial ones */
+    struct a3mi_list partial;    /* messages that are incomplete, or wait for an earlier one */
+    uint64_t partial_bytes;      /* memory that these take */
     uint32_t partial_count;
 };
 

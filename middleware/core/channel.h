@@ -70,7 +70,7 @@ struct a3mi_origin {
 };
 
 /* A channel in its first state, not attached. */
-void a3mi_rx_init(struct a3mi_rx *rx, uint32_t index, uint64_t max_message);
+void a3mi_rx_init(struct a3mi_assoc *assoc, struct a3mi_rx *rx, uint32_t index, uint64_t max_message);
 
 /* The pool of incomplete messages. */
 void a3mi_partial_slab_init(struct a3mi_slab *slab);

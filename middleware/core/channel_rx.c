@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The receiving side of channels (core/channel.h): frames into messages. What
- * arrives whole and in turn is handed up at once; everything else waits in the
- * channel's list of partial messages, ordered by number. A large message is
+ * arrives whole and in turn is handed up at once; everything else waits among
+ * the channel's partial messages, found by number. A large message is
  * allocated at its whole size when its first piece arrives, and pieces are
  * copied to where they belong; memory that no piece came for is never touched,
  * and a message is handed up only when every byte of it was written.
@@ -15,7 +15,7 @@
 
 /* A message that is incomplete, or waits for an earlier one. */
 struct partial {
-    struct a3mi_list list; /* in a3mi_rx.partial, ascending */
+    struct a3mi_list list; /* in a3mi_rx.partial, in the order of their first pieces */
     uint64_t number;
     a3m_msg *msg;
     bool props;
@@ -30,10 +30,13 @@ enum taken {
 
 /* ---- Channels --------------------------------------------------------------- */
 
-void a3mi_rx_init(struct a3mi_rx *rx, uint32_t index, uint64_t max_message)
+void a3mi_rx_init(struct a3mi_assoc *assoc, struct a3mi_rx *rx, uint32_t index, uint64_t max_message)
 {
+    uint64_t seed = assoc->config.seed ^ index;
+
     *rx = (struct a3mi_rx){.index = index, .max_message = max_message};
     a3mi_list_init(&rx->partial);
+    a3mi_map64_init_seeded(&rx->by_number, a3mi_splitmix64(&seed));
 }
 
 struct a3mi_rx *a3mi_channel_find(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, uint32_t index)
@@ -106,6 +109,7 @@ static void partial_free(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct pa
     a3m_msg_free(partial->msg);
     rx->partial_bytes -= partial->cost;
     rx->partial_count--;
+    (void)a3mi_map64_del(&rx->by_number, partial->number);
     a3mi_list_remove(&partial->list);
     a3mi_ranges_tidy(assoc, &partial->have, true);
     a3mi_slab_put(&assoc->partial_slab, partial);
@@ -118,17 +122,18 @@ void a3mi_rx_clear(struct a3mi_assoc *assoc, struct a3mi_rx *rx)
     while ((it = a3mi_list_first(&rx->partial)) != NULL) {
         partial_free(assoc, rx, a3mi_container_of(it, struct partial, list));
     }
+    a3mi_map64_fini(&rx->by_number);
 }
 
-/* Where in the list a number belongs: the last entry at or below it, or the head. */
-static struct a3mi_list *locate(struct a3mi_rx *rx, uint64_t number)
+/* The one with this number, or NULL. Most pieces are of the message that began last. */
+static struct partial *find_partial(const struct a3mi_rx *rx, uint64_t number)
 {
-    struct a3mi_list *it = rx->partial.prev;
-
-    while (it != &rx->partial && a3mi_container_of(it, struct partial, list)->number > number) {
-        it = it->prev;
+    if (a3mi_list_empty(&rx->partial)) {
+        return NULL;
     }
-    return it;
+    struct partial *last = a3mi_container_of(rx->partial.prev, struct partial, list);
+
+    return last->number == number ? last : a3mi_map64_get(&rx->by_number, number);
 }
 
 /* The memory that a message takes while it waits: its bytes and, if it comes in pieces, a block of ranges. */
@@ -147,7 +152,7 @@ static bool may_wait(const struct a3mi_rx *rx, const struct a3mi_frame *frame)
             rx->partial_bytes + cost_of(frame) <= A3MI_WAITING_BYTES + rx->max_message);
 }
 
-static struct partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_list *behind,
+static struct partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx *rx,
                                    const struct a3mi_frame *frame)
 {
     if (!may_wait(rx, frame)) {
@@ -159,7 +164,8 @@ static struct partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx *rx,
         return NULL;
     }
     partial->msg = a3m_msg_new(frame->total);
-    if (partial->msg == NULL) {
+    if (partial->msg == NULL || a3mi_map64_put(&rx->by_number, frame->number, partial) != 0) {
+        a3m_msg_free(partial->msg);
         a3mi_slab_put(&assoc->partial_slab, partial);
         return NULL;
     }
@@ -167,8 +173,7 @@ static struct partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx *rx,
     partial->props = (frame->flags & A3MI_FRAME_PROPS) != 0;
     partial->cost = cost_of(frame);
     a3mi_ranges_init(&partial->have);
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a circular list has no end */
-    a3mi_list_insert_before(behind->next, &partial->list);
+    a3mi_list_push_back(&rx->partial, &partial->list);
     rx->partial_count++;
     rx->partial_bytes += partial->cost;
     return partial;
@@ -199,14 +204,13 @@ static void hand_up(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, 
 /* Hands up what waited for its turn. */
 static void hand_up_waiting(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx)
 {
-    struct a3mi_list *it;
+    struct partial *partial;
 
-    while (is_there(assoc, rx) && (it = a3mi_list_first(&rx->partial)) != NULL) {
-        struct partial *partial = a3mi_container_of(it, struct partial, list);
+    while (is_there(assoc, rx) && (partial = find_partial(rx, rx->next)) != NULL) {
         a3m_msg *msg = partial->msg;
         bool props = partial->props;
 
-        if (partial->number != rx->next || partial->have.next < msg->size) {
+        if (partial->have.next < msg->size) {
             return;
         }
         partial->msg = NULL;
@@ -241,11 +245,10 @@ static enum taken take_whole(struct a3mi_assoc *assoc, const struct a3mi_origin 
 static enum taken take_piece(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx,
                              const struct a3mi_frame *frame)
 {
-    struct a3mi_list *at = locate(rx, frame->number);
-    struct partial *partial = at != &rx->partial ? a3mi_container_of(at, struct partial, list) : NULL;
+    struct partial *partial = find_partial(rx, frame->number);
 
-    if (partial == NULL || partial->number != frame->number) {
-        partial = partial_new(assoc, rx, at, frame);
+    if (partial == NULL) {
+        partial = partial_new(assoc, rx, frame);
         if (partial == NULL) {
             return NO_ROOM;
         }

@@ -36,7 +36,7 @@ struct a3mi_receiver *a3mi_receiver_new(struct a3mi_assoc *assoc, struct a3mi_pe
         goto no_id;
     }
     a3mi_list_init(&receiver->in_acks);
-    a3mi_rx_init(&receiver->control, 0, A3MI_CONTROL_MESSAGE_MAX);
+    a3mi_rx_init(assoc, &receiver->control, 0, A3MI_CONTROL_MESSAGE_MAX);
     a3mi_path_init(&receiver->path, from);
     a3mi_list_push_back(&peer->receivers, &receiver->on_peer);
     a3mi_list_push_back(&assoc->unproven, &receiver->unproven);

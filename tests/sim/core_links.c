@@ -327,11 +327,11 @@ static void on_peer_merged(void *arg, struct a3mi_peer *from, struct a3mi_peer *
 static void on_duplicate_id(void *arg, const struct a3mi_name *id, const struct a3m_addr *where)
 {
     struct world_node *node = arg;
+    /* A late OPEN of its own dead incarnation, at an address that it took over, looks the same as a second node. */
+    bool own = a3mi_name_eq(id, &node->id) && (node->was_at >> a3mi_addr_sim_number(where) & 1) != 0;
 
-    (void)id;
-    (void)where;
     node->duplicates++;
-    if (!node->world->options.impostors) {
+    if (!node->world->options.impostors && !own) {
         world_fail(node->world, "an id is said to be used twice that is not");
     }
 }

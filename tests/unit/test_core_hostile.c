@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -627,6 +628,39 @@ static void test_hostile_messages_that_are_never_finished_cost_bounded_memory(vo
     hostile_settle(&h);
 }
 
+/*
+ * Messages out of turn, the highest number first: the cost of each must not grow with the number of those
+ * that wait. Were it proportional, these would be two thousand million steps; the limit of time is for that.
+ */
+static void test_hostile_messages_in_descending_order_are_found_without_a_search(void **state)
+{
+    (void)state;
+    uint64_t r;
+    struct hostile_guest *guest = a_guest(&r);
+    uint64_t number = A3MI_WAITING_MESSAGES;
+    uint64_t seq = 0;
+    time_t start = time(NULL);
+
+    while (number > 0) {
+        uint8_t frames[A3MI_PACKET_BASE - ROOM];
+        uint8_t *p = frames;
+
+        while (number > 0 && p + 32 < frames + sizeof(frames)) {
+            struct a3mi_frame frame = {
+                .link = guest->rx.index, .number = number--, .flags = A3MI_FRAME_WHOLE};
+
+            p = a3mi_frame_write_data(p, &frame);
+        }
+        send_data(MALLORY, r, seq++, frames, (size_t)(p - frames));
+    }
+    assert_int_equal(guest->rx.partial_count, A3MI_WAITING_MESSAGES);
+    struct a3mi_frame first = {.link = guest->rx.index, .flags = A3MI_FRAME_WHOLE};
+
+    send_frame(r, seq, &first);
+    assert_int_equal(h.nodes[ALICE].guest_messages, 1 + A3MI_WAITING_MESSAGES);
+    assert_true(time(NULL) - start < 20);
+}
+
 static void test_hostile_control_message_above_its_maximum_is_a_bad_frame(void **state)
 {
     (void)state;
@@ -853,6 +887,7 @@ int main(void)
         CASE(test_hostile_fragments_that_contradict_each_other_are_bad_frames),
         CASE(test_hostile_message_larger_than_the_maximum_is_never_handed_up),
         CASE(test_hostile_messages_that_are_never_finished_cost_bounded_memory),
+        CASE(test_hostile_messages_in_descending_order_are_found_without_a_search),
         CASE(test_hostile_control_message_above_its_maximum_is_a_bad_frame),
         CASE(test_hostile_flood_of_opens_from_many_addresses_is_bounded_and_passes),
         CASE(test_hostile_under_pressure_open_needs_the_cookie_of_its_address),
