@@ -291,7 +291,8 @@ static enum taken take_data(struct a3mi_assoc *assoc, const struct a3mi_origin *
         assoc->stats.bad_frame++;
         return TAKEN;
     }
-    if ((frame->flags & A3MI_FRAME_WHOLE) == A3MI_FRAME_WHOLE && frame->number == rx->next) {
+    if ((frame->flags & A3MI_FRAME_WHOLE) == A3MI_FRAME_WHOLE && frame->number == rx->next &&
+        find_partial(rx, frame->number) == NULL) {
         return take_whole(assoc, origin, rx, frame);
     }
     return take_piece(assoc, origin, rx, frame);
