@@ -25,6 +25,7 @@
 
 #include "base/fifo.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/name.h"
 
 struct a3mi_assoc;
@@ -58,13 +59,14 @@ struct a3mi_tx {
 
 /* The receiving side. Attached before its index is told to the peer. */
 struct a3mi_rx {
-    struct a3mi_peer *peer;   /* NULL: detached */
-    uint64_t incarnation;     /* of the peer; 0: not known yet, the first data binds it */
-    uint32_t index;           /* what the peer puts into its frames */
-    uint64_t next;            /* number of the next message to hand up */
-    uint64_t max_message;     /* larger ones are a violation */
-    struct a3mi_list partial; /* messages that are incomplete, or wait for an earlier one */
-    uint64_t partial_bytes;
+    struct a3mi_peer *peer;      /* NULL: detached */
+    uint64_t incarnation;        /* of the peer; 0: not known yet, the first data binds it */
+    uint32_t index;              /* what the peer puts into its frames */
+    uint64_t next;               /* number of the next message to hand up */
+    uint64_t max_message;        /* larger ones are a violation */
+    struct a3mi_map64 by_number; /* the partial ones */
+    struct a3mi_list partial;    /* messages that are incomplete, or wait for an earlier one */
+    uint64_t partial_bytes;      /* memory that these take */
     uint32_t partial_count;
 };
 
@@ -130,6 +132,7 @@ struct a3mi_assoc_config {
 struct a3mi_assoc_stats {
     uint64_t tx_units, retransmitted, rx_units, duplicates;
     uint64_t bad_version, bad_checksum, bad_packet, bad_frame, stray, duplicate_id;
+    uint64_t opens_deferred; /* answered by RETRY, as too many strangers wait */
     uint64_t rx_messages, tx_messages;
     uint64_t peers, senders, receivers; /* records that exist now */
 };

@@ -185,7 +185,7 @@ int a3mi_rx_attach(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_pee
         return result;
     }
     assoc->last_index = index;
-    a3mi_rx_init(rx, index, max_message);
+    a3mi_rx_init(assoc, rx, index, max_message);
     rx->peer = peer;
     return 0;
 }

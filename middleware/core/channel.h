@@ -67,10 +67,11 @@ void a3mi_channel_report_acked(struct a3mi_assoc *assoc);
 
 /* A message that is incomplete, or waits for an earlier one. */
 struct a3mi_partial {
-    struct a3mi_list list; /* in a3mi_rx.partial, ascending */
+    struct a3mi_list list; /* in a3mi_rx.partial, in the order of their first pieces */
     uint64_t number;
     a3m_msg *msg;
     bool props;
+    uint64_t cost;           /* in a3mi_rx.partial_bytes */
     struct a3mi_ranges have; /* bytes */
 };
 
@@ -82,7 +83,7 @@ struct a3mi_origin {
 };
 
 /* A channel in its first state, not attached. */
-void a3mi_rx_init(struct a3mi_rx *rx, uint32_t index, uint64_t max_message);
+void a3mi_rx_init(struct a3mi_assoc *assoc, struct a3mi_rx *rx, uint32_t index, uint64_t max_message);
 
 /* The pool of incomplete messages. */
 void a3mi_partial_slab_init(struct a3mi_slab *slab);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The receiving side of channels (core/channel.h): frames into messages. What
- * arrives whole and in turn is handed up at once; everything else waits in the
- * channel's list of partial messages, ordered by number. A large message is
+ * arrives whole and in turn is handed up at once; everything else waits among
+ * the channel's partial messages, found by number. A large message is
  * allocated at its whole size when its first piece arrives, and pieces are
  * copied to where they belong; memory that no piece came for is never touched,
  * and a message is handed up only when every byte of it was written.
@@ -20,10 +20,13 @@ enum taken {
 
 /* ---- Channels --------------------------------------------------------------- */
 
-void a3mi_rx_init(struct a3mi_rx *rx, uint32_t index, uint64_t max_message)
+void a3mi_rx_init(struct a3mi_assoc *assoc, struct a3mi_rx *rx, uint32_t index, uint64_t max_message)
 {
+    uint64_t seed = assoc->config.seed ^ index;
+
     *rx = (struct a3mi_rx){.index = index, .max_message = max_message};
     a3mi_list_init(&rx->partial);
+    a3mi_map64_init_seeded(&rx->by_number, a3mi_splitmix64(&seed));
 }
 
 struct a3mi_rx *a3mi_channel_find(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, uint32_t index)
@@ -93,11 +96,10 @@ void a3mi_partial_slab_init(struct a3mi_slab *slab)
 
 static void partial_free(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_partial *partial)
 {
-    if (partial->msg != NULL) {
-        rx->partial_bytes -= partial->msg->size;
-        a3m_msg_free(partial->msg);
-    }
+    a3m_msg_free(partial->msg);
+    rx->partial_bytes -= partial->cost;
     rx->partial_count--;
+    (void)a3mi_map64_del(&rx->by_number, partial->number);
     a3mi_list_remove(&partial->list);
     a3mi_ranges_tidy(assoc, &partial->have, true);
     a3mi_slab_put(&assoc->partial_slab, partial);
@@ -110,17 +112,26 @@ void a3mi_rx_clear(struct a3mi_assoc *assoc, struct a3mi_rx *rx)
     while ((it = a3mi_list_first(&rx->partial)) != NULL) {
         partial_free(assoc, rx, a3mi_container_of(it, struct a3mi_partial, list));
     }
+    a3mi_map64_fini(&rx->by_number);
 }
 
-/* Where in the list a number belongs: the last entry at or below it, or the head. */
-static struct a3mi_list *locate(struct a3mi_rx *rx, uint64_t number)
+/* The one with this number, or NULL. Most pieces are of the message that began last. */
+static struct a3mi_partial *find_partial(const struct a3mi_rx *rx, uint64_t number)
 {
-    struct a3mi_list *it = rx->partial.prev;
-
-    while (it != &rx->partial && a3mi_container_of(it, struct a3mi_partial, list)->number > number) {
-        it = it->prev;
+    if (a3mi_list_empty(&rx->partial)) {
+        return NULL;
     }
-    return it;
+    struct a3mi_partial *last = a3mi_container_of(rx->partial.prev, struct a3mi_partial, list);
+
+    return last->number == number ? last : a3mi_map64_get(&rx->by_number, number);
+}
+
+/* The memory that a message takes while it waits: its bytes and, if it comes in pieces, a block of ranges. */
+static uint64_t cost_of(const struct a3mi_frame *frame)
+{
+    bool whole = (frame->flags & A3MI_FRAME_WHOLE) == A3MI_FRAME_WHOLE;
+
+    return frame->total + (whole ? 0 : A3MI_RANGES_BLOCK * sizeof(struct a3mi_range));
 }
 
 /* Whether one more may wait. The next in turn may always, so that what waits for it gets away. */
@@ -128,11 +139,11 @@ static bool may_wait(const struct a3mi_rx *rx, const struct a3mi_frame *frame)
 {
     return frame->number == rx->next ||
            (rx->partial_count < A3MI_WAITING_MESSAGES &&
-            rx->partial_bytes + frame->total <= A3MI_WAITING_BYTES + rx->max_message);
+            rx->partial_bytes + cost_of(frame) <= A3MI_WAITING_BYTES + rx->max_message);
 }
 
 static struct a3mi_partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx *rx,
-                                        struct a3mi_list *behind, const struct a3mi_frame *frame)
+                                        const struct a3mi_frame *frame)
 {
     if (!may_wait(rx, frame)) {
         return NULL;
@@ -143,17 +154,18 @@ static struct a3mi_partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx
         return NULL;
     }
     partial->msg = a3m_msg_new(frame->total);
-    if (partial->msg == NULL) {
+    if (partial->msg == NULL || a3mi_map64_put(&rx->by_number, frame->number, partial) != 0) {
+        a3m_msg_free(partial->msg);
         a3mi_slab_put(&assoc->partial_slab, partial);
         return NULL;
     }
     partial->number = frame->number;
     partial->props = (frame->flags & A3MI_FRAME_PROPS) != 0;
+    partial->cost = cost_of(frame);
     a3mi_ranges_init(&partial->have);
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a circular list has no end */
-    a3mi_list_insert_before(behind->next, &partial->list);
+    a3mi_list_push_back(&rx->partial, &partial->list);
     rx->partial_count++;
-    rx->partial_bytes += frame->total;
+    rx->partial_bytes += partial->cost;
     return partial;
 }
 
@@ -169,7 +181,8 @@ static void hand_up(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, 
         a3m_msg_free(msg);
         return;
     }
-    if (props && a3mi_msg_props_take(msg) != 0) {
+    /* Until now there was room for properties; what the link's maximum is for are the bytes. */
+    if ((props && a3mi_msg_props_take(msg) != 0) || msg->size > rx->max_message) {
         assoc->stats.bad_frame++;
         a3m_msg_free(msg);
         return;
@@ -181,17 +194,15 @@ static void hand_up(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, 
 /* Hands up what waited for its turn. */
 static void hand_up_waiting(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx)
 {
-    struct a3mi_list *it;
+    struct a3mi_partial *partial;
 
-    while (is_there(assoc, rx) && (it = a3mi_list_first(&rx->partial)) != NULL) {
-        struct a3mi_partial *partial = a3mi_container_of(it, struct a3mi_partial, list);
+    while (is_there(assoc, rx) && (partial = find_partial(rx, rx->next)) != NULL) {
         a3m_msg *msg = partial->msg;
         bool props = partial->props;
 
-        if (partial->number != rx->next || partial->have.next < msg->size) {
+        if (partial->have.next < msg->size) {
             return;
         }
-        rx->partial_bytes -= msg->size;
         partial->msg = NULL;
         partial_free(assoc, rx, partial);
         hand_up(assoc, origin, rx, msg, props);
@@ -224,12 +235,10 @@ static enum taken take_whole(struct a3mi_assoc *assoc, const struct a3mi_origin 
 static enum taken take_piece(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx,
                              const struct a3mi_frame *frame)
 {
-    struct a3mi_list *at = locate(rx, frame->number);
-    struct a3mi_partial *partial = at != &rx->partial ? a3mi_container_of(at, struct a3mi_partial, list)
-                                                      : NULL;
+    struct a3mi_partial *partial = find_partial(rx, frame->number);
 
-    if (partial == NULL || partial->number != frame->number) {
-        partial = partial_new(assoc, rx, at, frame);
+    if (partial == NULL) {
+        partial = partial_new(assoc, rx, frame);
         if (partial == NULL) {
             return NO_ROOM;
         }
@@ -272,7 +281,8 @@ static enum taken take_data(struct a3mi_assoc *assoc, const struct a3mi_origin *
         assoc->stats.bad_frame++;
         return TAKEN;
     }
-    if ((frame->flags & A3MI_FRAME_WHOLE) == A3MI_FRAME_WHOLE && frame->number == rx->next) {
+    if ((frame->flags & A3MI_FRAME_WHOLE) == A3MI_FRAME_WHOLE && frame->number == rx->next &&
+        find_partial(rx, frame->number) == NULL) {
         return take_whole(assoc, origin, rx, frame);
     }
     return take_piece(assoc, origin, rx, frame);

@@ -486,9 +486,9 @@ size_t a3mi_challenge_write(uint8_t *body, const struct a3mi_challenge *in)
 {
     struct a3mi_wr wr = begin_write(body);
 
+    /* Not padded: what it is sent for may be an ALIVE of 32 bytes from an address that proved nothing. */
     a3mi_wr_u64(&wr, in->author);
     a3mi_wr_u64(&wr, in->nonce);
-    pad(&wr);
     return a3mi_wr_len(&wr);
 }
 

@@ -26,7 +26,7 @@ static struct a3mi_receiver *make(struct a3mi_assoc *assoc, const struct a3mi_re
     }
     a3mi_list_init(&receiver->in_acks);
     a3mi_list_init(&receiver->unproven);
-    a3mi_rx_init(&receiver->control, 0, A3MI_CONTROL_MESSAGE_MAX);
+    a3mi_rx_init(assoc, &receiver->control, 0, A3MI_CONTROL_MESSAGE_MAX);
     a3mi_list_push_back(&receiver->peer->receivers, &receiver->on_peer);
     assoc->stats.receivers++;
     return receiver;

@@ -2,6 +2,7 @@
 /* Packets for receivers (core/receiver.h). */
 #include "core/receiver.h"
 
+#include "base/addr.h"
 #include "core/answer.h"
 #include "core/cookie.h"
 #include "core/sender.h"
@@ -132,6 +133,7 @@ static void open_new(struct a3mi_assoc *assoc, const struct a3m_addr *from, cons
     if (assoc->unproven_count >= A3MI_PRESSURE &&
         !(open->has_cookie && a3mi_cookie_good(open->cookie, assoc->cookie_key, from, open->s,
                                                open->source_incarnation, assoc->now))) {
+        assoc->stats.opens_deferred++;
         answer_retry(assoc, from, open, asked);
         return;
     }
@@ -177,10 +179,11 @@ void a3mi_receiver_open(struct a3mi_assoc *assoc, const struct a3m_addr *from,
     bool stale = false;
     struct a3mi_receiver *receiver = peer != NULL ? find_again(peer, &open, &stale) : NULL;
 
-    if (receiver != NULL) {
+    if (receiver != NULL && (receiver->proven || a3mi_addr_eq(from, &receiver->path.addr))) {
         receiver->heard_at = assoc->now;
         a3mi_receiver_accept(assoc, receiver, from, open.time, asked);
-    } else if (!stale) {
+    } else if (receiver != NULL || !stale) {
+        /* What is not proven is told to one address only, under an r of its own: who names r is there. */
         open_new(assoc, from, &open, asked);
     } else {
         assoc->stats.stray++;

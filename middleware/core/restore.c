@@ -307,7 +307,8 @@ static void get_partial(struct restorer *rs, struct a3mi_rx *rx)
     bool props = get_bool(rs);
     uint64_t size = a3mi_rd_u64(&rs->rd);
 
-    if (!good(rs) || size > rx->max_message + A3MI_PROPS_MAX || number < rx->next) {
+    if (!good(rs) || size > rx->max_message + A3MI_PROPS_MAX || number < rx->next ||
+        a3mi_map64_get(&rx->by_number, number) != NULL) {
         fail(rs, A3M_EPROTO);
         return;
     }
@@ -323,9 +324,16 @@ static void get_partial(struct restorer *rs, struct a3mi_rx *rx)
         fail(rs, A3M_ENOMEM);
         return;
     }
+    if (a3mi_map64_put(&rx->by_number, number, partial) != 0) {
+        a3m_msg_free(partial->msg);
+        a3mi_slab_put(&rs->assoc->partial_slab, partial);
+        fail(rs, A3M_ENOMEM);
+        return;
+    }
+    partial->cost = size + A3MI_RANGES_BLOCK * sizeof(struct a3mi_range);
     a3mi_list_push_back(&rx->partial, &partial->list);
     rx->partial_count++;
-    rx->partial_bytes += size;
+    rx->partial_bytes += partial->cost;
     if (get_ranges(rs, &partial->have)) {
         get_bytes(rs, partial->msg, 0, partial->have.next);
         for (uint32_t i = 0; i < partial->have.count && good(rs); i++) {
@@ -360,7 +368,7 @@ static void get_rxs(struct restorer *rs)
             fail(rs, A3M_EPROTO);
             return;
         }
-        a3mi_rx_init(rx, index, max_message);
+        a3mi_rx_init(rs->assoc, rx, index, max_message);
         if (a3mi_map64_put(&rs->assoc->channels, index, rx) != 0) {
             fail(rs, A3M_ENOMEM);
             return;

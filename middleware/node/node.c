@@ -433,6 +433,7 @@ static void get_stats(void *arg, struct a3mi_turn *turn)
     out->bad_credit = node->credit_violations;
     out->stray = assoc.stray;
     out->duplicate_id = assoc.duplicate_id;
+    out->opens_deferred = assoc.opens_deferred;
     out->records_now = assoc.senders + assoc.receivers;
     out->peers_now = assoc.peers;
 }

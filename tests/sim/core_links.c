@@ -20,11 +20,12 @@ enum kind { REQ = 1, ACC = 2, END = 3, NOTE = 4 };
 
 struct control {
     uint8_t kind, slot, author;
+    uint8_t to; /* whom it is for: at the address that was asked there may be another */
     uint64_t author_incarnation, named, serial, number;
     uint32_t channel, index;
 };
 
-#define CONTROL_SIZE (3 + 4 * 8 + 2 * 4)
+#define CONTROL_SIZE (4 + 4 * 8 + 2 * 4)
 
 static size_t control_write(uint8_t *buf, const struct control *c, size_t pad)
 {
@@ -34,6 +35,7 @@ static size_t control_write(uint8_t *buf, const struct control *c, size_t pad)
     a3mi_wr_u8(&wr, c->kind);
     a3mi_wr_u8(&wr, c->slot);
     a3mi_wr_u8(&wr, c->author);
+    a3mi_wr_u8(&wr, c->to);
     a3mi_wr_u64(&wr, c->author_incarnation);
     a3mi_wr_u64(&wr, c->named);
     a3mi_wr_u64(&wr, c->serial);
@@ -54,6 +56,7 @@ static bool control_read(const uint8_t *bytes, size_t size, struct control *c)
     c->kind = a3mi_rd_u8(&rd);
     c->slot = a3mi_rd_u8(&rd);
     c->author = a3mi_rd_u8(&rd);
+    c->to = a3mi_rd_u8(&rd);
     c->author_incarnation = a3mi_rd_u64(&rd);
     c->named = a3mi_rd_u64(&rd);
     c->serial = a3mi_rd_u64(&rd);
@@ -73,6 +76,7 @@ static int say(struct world_link *link, uint64_t named, enum kind kind)
         .kind = (uint8_t)kind,
         .slot = (uint8_t)link->slot,
         .author = (uint8_t)node->index,
+        .to = (uint8_t)link->to,
         .author_incarnation = node->incarnation,
         .named = named,
         .serial = ++node->controls_sent,
@@ -231,6 +235,9 @@ static void on_control(void *arg, struct a3mi_peer *peer, uint64_t incarnation, 
     book_control(w, incarnation, node->incarnation, c.named, c.serial);
     struct world_link *link = &node->links[c.author][c.slot];
 
+    if (c.to != node->index) {
+        return;
+    }
     if (c.kind == REQ && !asks(link)) {
         on_req(link, peer, incarnation, &c);
     } else if (c.kind == ACC && link->state == WORLD_ASKING && link->number == c.number) {
@@ -321,11 +328,11 @@ static void on_peer_merged(void *arg, struct a3mi_peer *from, struct a3mi_peer *
 static void on_duplicate_id(void *arg, const struct a3mi_name *id, const struct a3m_addr *where)
 {
     struct world_node *node = arg;
+    /* A late OPEN of its own dead incarnation, at an address that it took over, looks the same as a second node. */
+    bool own = a3mi_name_eq(id, &node->id) && (node->was_at >> a3mi_addr_sim_number(where) & 1) != 0;
 
-    (void)id;
-    (void)where;
     node->duplicates++;
-    if (!node->world->options.impostors) {
+    if (!node->world->options.impostors && !own) {
         world_fail(node->world, "an id is said to be used twice that is not");
     }
 }
@@ -445,6 +452,9 @@ void links_refresh_addresses(struct world *w)
 
             if (link->to == i || link->peer == NULL || a3mi_peer_id(link->peer) == NULL) {
                 continue;
+            }
+            if (!a3mi_name_eq(a3mi_peer_id(link->peer), &w->nodes[link->to].id)) {
+                continue; /* asked for by an address where another node is known to have been */
             }
             const struct a3m_addr *known = a3mi_peer_addr(link->peer);
             struct a3m_addr addr = a3mi_addr_sim(w->nodes[link->to].address);

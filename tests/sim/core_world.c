@@ -115,6 +115,7 @@ void world_restart(struct world *w, uint32_t index, bool goodbye)
 {
     struct world_node *node = &w->nodes[index];
 
+    node->was_at |= 1u << node->address;
     if (node->alive && goodbye) {
         a3mi_assoc_goodbye(node->assoc, w->now);
         for (int i = 0; i < 3; i++) {
@@ -168,8 +169,8 @@ void world_fini(struct world *w)
 
 void world_readdress(struct world *w, uint32_t node, uint32_t address)
 {
+    w->nodes[node].was_at |= 1u << w->nodes[node].address;
     w->nodes[node].address = address;
-    (void)w;
 }
 
 /* ---- Packets ---------------------------------------------------------------------- */

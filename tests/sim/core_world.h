@@ -43,6 +43,7 @@ struct world_node {
     struct a3mi_name id;
     uint64_t incarnation;
     uint32_t address;
+    uint32_t was_at; /* bits: addresses that it had, in this incarnation and earlier ones */
     struct a3mi_assoc *assoc;
     struct world_link links[WORLD_NODES][WORLD_SLOTS]; /* links[i][..] to node i; links[self] to itself */
     uint64_t controls_sent;

@@ -39,8 +39,8 @@ static enum cli_duration_fault parse_fraction(const char *digits, size_t n, int6
     int64_t scale = unit;
     for (size_t i = 0; i < n; i++) {
         int64_t digit = digits[i] - '0';
-        if (scale % 10 != 0 && digit != 0) {
-            /* Minutes and hours divide by ten ten times; below that nothing is exact. */
+        if (digit != 0 && (scale == 0 || scale % 10 != 0)) {
+            /* Below a nanosecond; and minutes and hours divide by ten ten times, then nothing is exact. */
             return CLI_DURATION_TOO_FINE;
         }
         scale /= 10;

@@ -121,14 +121,15 @@ typedef struct a3m_node_stats {
     uint64_t duplicates;    /* units received again, and dropped */
     uint64_t rx_lost;       /* packets the system dropped before the node saw them */
 
-    uint64_t bad_version;  /* dropped: of a version that this node does not speak */
-    uint64_t bad_checksum; /* dropped: damaged */
-    uint64_t bad_packet;   /* dropped: malformed or of an unknown type */
-    uint64_t bad_frame;    /* units with a malformed frame */
-    uint64_t stray;        /* dropped: for no record of this node */
-    uint64_t duplicate_id; /* signs of another live node with this node's id */
-    uint64_t bad_control;  /* link control that is malformed, or that a conforming peer does not send */
-    uint64_t bad_credit;   /* messages dropped for which their sender had no credit */
+    uint64_t bad_version;    /* dropped: of a version that this node does not speak */
+    uint64_t bad_checksum;   /* dropped: damaged */
+    uint64_t bad_packet;     /* dropped: malformed or of an unknown type */
+    uint64_t bad_frame;      /* units with a malformed frame */
+    uint64_t stray;          /* dropped: for no record of this node */
+    uint64_t duplicate_id;   /* signs of another live node with this node's id */
+    uint64_t bad_control;    /* link control that is malformed, or that a conforming peer does not send */
+    uint64_t opens_deferred; /* strangers told to come again with proof of their address, as too many wait */
+    uint64_t bad_credit;     /* messages dropped for which their sender had no credit */
 
     uint64_t records_now; /* half-connections, both directions */
     uint64_t peers_now;
