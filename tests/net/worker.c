@@ -14,7 +14,7 @@
  * (worker_log.h); rep answers with the request's own bytes. check.py knows what
  * may be true of all that.
  *
- * SIGUSR1: come to an end: finish the window, wait until the node has no record
+ * SIGUSR1: come to an end: finish the window, send another one, wait until the node has no record
  * left, links being up, and print "quiet" with the statistics. SIGTERM: close.
  */
 #include <errno.h>
@@ -215,8 +215,10 @@ static void *send_main(void *arg)
     struct end *end = arg;
     struct worker *worker = end->worker;
     bool good = true;
-    for (uint64_t sent = 0; good && sent < worker->count && !atomic_load(&worker->enough);) {
+    bool last = false;
+    for (uint64_t sent = 0; good && !last && sent < worker->count;) {
         uint64_t n = worker->count - sent < worker->window ? worker->count - sent : worker->window;
+        last = atomic_load(&worker->enough);
         note(worker, "sending %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", end->link, sent, n);
         good = worker->requests ? request_window(end, sent, n) : push_window(end, sent, n);
         sent += n;

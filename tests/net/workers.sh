@@ -29,6 +29,7 @@ worker=$A3M_BUILD/tests/net/worker
 limit=110
 long=${A3M_LONG:-0}
 lives=0
+corrupting=0 # for the caller to set: packets are damaged
 sent_logs=()
 received_logs=()
 declare -A statistics
@@ -97,8 +98,9 @@ settle() {
     for name in "$@"; do
         await_line "$name" "worker: quiet (.*)"
         statistics[$name]=${BASH_REMATCH[1]}
-        printf '%s: %s\n' "$name" "${BASH_REMATCH[1]}"
-        expect "${BASH_REMATCH[1]}" "^records 0 "
+        printf '%s: %s\n' "$name" "${statistics[$name]}"
+        expect "${statistics[$name]}" "^records 0 "
+        ((corrupting)) || expect "${statistics[$name]}" "bad-checksum 0 bad-packet 0 bad-frame 0 "
     done
     for name in "$@"; do
         kill -TERM "${pid_of[$name]}"

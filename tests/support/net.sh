@@ -90,7 +90,8 @@ net_configure() {
 }
 
 net_lose() {
-    local net
+    local net some="numgen random mod 100 < $1"
+    [[ $1 -lt 100 ]] || some=
     for net in "$net_a" "$net_b"; do
         # The file is read whole before anything is changed: the table is replaced at once.
         ip netns exec "$net" nft -f - <<-EOF || net_skip "nft cannot drop packets here"
@@ -99,7 +100,7 @@ net_lose() {
 		table inet loss {
 		    chain arriving {
 		        type filter hook input priority 0; policy accept;
-		        meta l4proto udp numgen random mod 100 < $1 counter drop
+		        meta l4proto udp $some counter drop
 		    }
 		}
 		EOF
