@@ -424,6 +424,8 @@ static void open_all(struct relay *relay)
     watch(relay, relay->timer, 2);
     watch(relay, relay->signals, 3);
     a3mi_heap_init(&relay->heap);
+    /* To be in time when the machine is busy; it works without. */
+    (void)sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
     relay->started = now_ns();
 }
 
