@@ -5,7 +5,7 @@
 # both, in one table. The runs are interleaved. A measurement, not a test: it has no verdict.
 #
 # usage: compare_tcp.sh [--loss PERCENT] [--delay MS] [--rate MBIT] [--burst N] [--size BYTES]
-#                       [--runs N] [--seconds N] [--outstanding "1 16"] [--trace FILE]
+#                       [--runs N] [--seconds N] [--outstanding "1 16"] [--tcp "cubic bbr"] [--trace FILE]
 set -euo pipefail
 root=$(dirname "${BASH_SOURCE[0]}")/../..
 : "${A3M_BUILD:=$root/build/release}"
@@ -15,7 +15,8 @@ root=$(dirname "${BASH_SOURCE[0]}")/../..
 # shellcheck source=tests/support/net.sh
 . "$root/tests/support/net.sh"
 
-declare -A set=([loss]=5 [delay]=5 [rate]=100 [burst]=1 [size]=64 [runs]=5 [seconds]=5 [outstanding]="1 16" [trace]="")
+declare -A set=([loss]=5 [delay]=5 [rate]=100 [burst]=1 [size]=64 [runs]=5 [seconds]=5 [outstanding]="1 16 256"
+    [tcp]="cubic bbr" [trace]="")
 while (($# > 1)); do
     name=${1#--}
     [[ -v set[$name] ]] || fail "no option $1"
@@ -29,15 +30,20 @@ relay=(--drop "${set[loss]}" --burst "${set[burst]}" --delay "${set[delay]}" --r
 net_setup_relay "${relay[@]}"
 program=$A3M_BUILD/tests/net/echo
 
-# one PROTOCOL OUTSTANDING: a fresh server and a fresh client; a line of the client's in $work/figures.
+# one TRANSPORT OUTSTANDING: a fresh server and a fresh client; a line of the client's in $work/figures.
 one() {
+    local protocol=a3m tcp=()
+    if [[ $1 != a3m ]]; then
+        protocol=tcp
+        tcp=(--congestion "$1")
+    fi
     in_b
-    start server "$1-server" --host 10.77.0.2
+    start server "$protocol-server" --host 10.77.0.2 "${tcp[@]}"
     await_line server "at .*:([0-9]+)"
     port=${BASH_REMATCH[1]}
     in_a
-    start client "$1-client" --host 10.77.0.2 --port "$port" --outstanding "$2" --size "${set[size]}" \
-        --seconds "${set[seconds]}"
+    start client "$protocol-client" --host 10.77.0.2 --port "$port" --outstanding "$2" --size "${set[size]}" \
+        --seconds "${set[seconds]}" "${tcp[@]}"
     finish client 0
     stop server KILL 137 2>/dev/null
     printf '%s %s %s\n' "$1" "$2" "$(<"$work/client.out")" >>"$work/figures"
@@ -45,29 +51,30 @@ one() {
 
 for ((run = 0; run < set[runs]; run++)); do
     for outstanding in ${set[outstanding]}; do
-        one tcp "$outstanding"
-        one a3m "$outstanding"
+        for transport in ${set[tcp]} a3m; do
+            one "$transport" "$outstanding"
+        done
     done
 done
 
-printf '# %s, TCP %s; %s %% loss each way, %s ms there and back, %s Mbit/s; %s bytes, runs of %s s; load %s\n' \
-    "$(uname -sr)" "$(sysctl -n net.ipv4.tcp_congestion_control 2>/dev/null || cat /proc/sys/net/ipv4/tcp_congestion_control)" \
-    "${set[loss]}" "$((2 * set[delay]))" "${set[rate]}" "${set[size]}" "${set[seconds]}" "$(cut -d ' ' -f 1 /proc/loadavg)"
-printf 'outstanding  transport  requests/s  lowest  highest  p50 ms  p90 ms  p99 ms  max ms  of TCP  runs\n'
+printf '# %s; %s %% loss each way, %s ms there and back, %s Mbit/s; %s bytes, runs of %s s; load %s\n' \
+    "$(uname -sr)" "${set[loss]}" "$((2 * set[delay]))" "${set[rate]}" "${set[size]}" "${set[seconds]}" \
+    "$(cut -d ' ' -f 1 /proc/loadavg)"
+printf 'outstanding  transport  requests/s   lowest  highest  p50 ms  p90 ms  p99 ms  max ms  runs\n'
 
-# rows PROTOCOL OUTSTANDING COLUMN: the figures in a column, sorted.
+# A column of a transport's lines, sorted; the middle of it.
 figures() { awk -v p="$1" -v o="$2" -v c="$3" '$1 == p && $2 == o { print $c }' "$work/figures" | sort -n; }
 median() { figures "$@" | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int((NR + 2) / 2)]) / 2 }'; }
 
 for outstanding in ${set[outstanding]}; do
-    tcp_rate=$(median tcp "$outstanding" 4)
-    for protocol in tcp a3m; do
-        rate=$(median "$protocol" "$outstanding" 4)
-        printf '%-11s  %-9s  %10.1f  %6.0f  %7.0f  %6.1f  %6.1f  %6.1f  %6.0f  %6.2f  %4d\n' "$outstanding" "$protocol" \
-            "$rate" "$(figures "$protocol" "$outstanding" 4 | head -1)" "$(figures "$protocol" "$outstanding" 4 | tail -1)" \
-            "$(median "$protocol" "$outstanding" 6)" "$(median "$protocol" "$outstanding" 8)" \
-            "$(median "$protocol" "$outstanding" 10)" "$(median "$protocol" "$outstanding" 12)" \
-            "$(awk "BEGIN { print $rate / $tcp_rate }")" "${set[runs]}"
+    for transport in ${set[tcp]} a3m; do
+        name=$transport
+        [[ $transport == a3m ]] || name="TCP $transport"
+        printf '%-11s  %-9s  %10.1f  %7.0f  %7.0f  %6.1f  %6.1f  %6.1f  %6.0f  %4d\n' "$outstanding" "${name/a3m/A3M}" \
+            "$(median "$transport" "$outstanding" 4)" "$(figures "$transport" "$outstanding" 4 | head -1)" \
+            "$(figures "$transport" "$outstanding" 4 | tail -1)" "$(median "$transport" "$outstanding" 6)" \
+            "$(median "$transport" "$outstanding" 8)" "$(median "$transport" "$outstanding" 10)" \
+            "$(median "$transport" "$outstanding" 12)" "${set[runs]}"
     done
 done
 stop relay TERM 0

@@ -3,7 +3,8 @@
  * Request and reply over TCP and over A3M, the same work for both, for
  * compare_tcp.sh: a client keeps so many requests outstanding, on one connection
  * or one link, and a server sends each back. TCP has Nagle's algorithm switched
- * off and everything else as the kernel has it; A3M has its defaults.
+ * off and its congestion control chosen, everything else is as the kernel has it;
+ * A3M has its defaults.
  *
  * The server prints where it is and serves until it is killed. The client runs
  * for a while and prints its rate and what replies took, without the first tenth
@@ -23,7 +24,7 @@
 #include <a3m/a3m.h>
 
 enum {
-    OUTSTANDING_MAX = 1024,
+    OUTSTANDING_MAX = 256, /* more could fill every buffer: both sides write, nobody reads */
     SIZE_MAX_ = 1024,
     SAMPLES_MAX = 4000000,
 };
@@ -35,7 +36,7 @@ struct head {
 };
 
 struct echo {
-    const char *host;
+    const char *host, *congestion;
     uint64_t port, outstanding, size, seconds;
     a3m_node node;
     a3m_socket socket;
@@ -131,9 +132,13 @@ static struct sockaddr_in tcp_address(const struct echo *echo)
     return address;
 }
 
-static void tcp_no_delay(int fd)
+static void tcp_set(const struct echo *echo, int fd)
 {
     int on = 1;
+    if (echo->congestion != NULL) {
+        must_os("TCP_CONGESTION", setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, echo->congestion,
+                                             (socklen_t)strlen(echo->congestion)));
+    }
     must_os("TCP_NODELAY", setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)));
 }
 
@@ -161,7 +166,7 @@ static void tcp_serve(struct echo *echo)
     for (;;) {
         int peer = accept(fd, NULL, NULL);
         must_os("accept", peer);
-        tcp_no_delay(peer);
+        tcp_set(echo, peer);
         ssize_t n;
         while ((n = read(peer, buffer, sizeof(buffer))) > 0) {
             write_all(peer, buffer, (size_t)n);
@@ -186,8 +191,8 @@ static void tcp_ask(struct echo *echo)
     bool more = true;
     echo->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     must_os("socket", echo->fd);
+    tcp_set(echo, echo->fd);
     must_os("connect", connect(echo->fd, (struct sockaddr *)&address, sizeof(address)));
-    tcp_no_delay(echo->fd);
     prepare(echo);
     for (uint64_t i = 0; i < echo->outstanding; i++) {
         tcp_request(echo);
@@ -272,23 +277,28 @@ static void usage(void)
 {
     (void)fputs("usage: echo tcp-server|a3m-server --host ADDRESS\n"
                 "       echo tcp-client|a3m-client --host ADDRESS --port N [--outstanding N] [--size BYTES]\n"
-                "            [--seconds N]\n",
+                "            [--seconds N]\n"
+                "       TCP: [--congestion NAME]\n",
                 stderr);
     exit(2);
 }
 
 static void parse(struct echo *echo, int argc, char **argv)
 {
-    static const struct option options[] = {{"host", 1, NULL, 1},        {"port", 1, NULL, 1},
-                                            {"outstanding", 1, NULL, 1}, {"size", 1, NULL, 1},
-                                            {"seconds", 1, NULL, 1},     {0}};
+    static const struct option options[] = {{"host", 1, NULL, 1},
+                                            {"congestion", 1, NULL, 1},
+                                            {"port", 1, NULL, 1},
+                                            {"outstanding", 1, NULL, 1},
+                                            {"size", 1, NULL, 1},
+                                            {"seconds", 1, NULL, 1},
+                                            {0}};
     uint64_t *const numbers[] = {&echo->port, &echo->outstanding, &echo->size, &echo->seconds};
     int at;
     while (getopt_long(argc, argv, "", options, &at) == 1) {
-        if (at == 0) {
-            echo->host = optarg;
+        if (at < 2) {
+            *(at == 0 ? &echo->host : &echo->congestion) = optarg;
         } else {
-            *numbers[at - 1] = strtoull(optarg, NULL, 10);
+            *numbers[at - 2] = strtoull(optarg, NULL, 10);
         }
     }
     if (optind + 1 != argc || echo->host == NULL || echo->outstanding == 0 ||

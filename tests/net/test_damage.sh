@@ -23,7 +23,7 @@ corrupting=1
 both $((5000 * factor)) $((500 * factor)) 'udp://[fd77::2]:0'
 await_done push req
 settle push pull req rep
-((($(figure pull bad-checksum) > 0))) || fail "the nodes saw no damage"
+(($(figure pull bad-checksum) > 0)) || fail "the nodes saw no damage"
 verify
 relay_end
 expect "$err" "a>b.* corrupted [1-9][0-9]* damaged [1-9]"

@@ -12,7 +12,7 @@
 #   await_done NAME…                 … and have sent all (those with --count)
 #   await_again NAME                 … or that each of its four links works again, after losses
 #   settle NAME…                     once each has done its work, nothing is left in any, and they close
-#   verify OPTION…                   check.py over the logs of all that were started so far
+#   verify                           check.py over the logs of all that were started so far
 #   figure NAME WHAT                 prints a number of its last statistics ("retransmitted")
 #   relay_end                        ends the relay of net_setup_relay; its counters are in $err
 #   hold SECONDS                     how long a fault lasts
@@ -81,7 +81,7 @@ await_begun() {
 # $pull_address and $rep_address.
 both() {
     local any=udp://0.0.0.0:0
-    [[ $3 != *\[* ]] || any=udp://[::]:0
+    [[ $3 != *\[* ]] || any='udp://[::]:0'
     receiver pull pull "$3" --id sink --links 4
     pull_address=$address
     sender push push --bind "$any" --id source --links 4 ${1:+--count "$1"}
@@ -126,7 +126,7 @@ await_done() {
 }
 
 verify() {
-    python3 "$here/check.py" "$@" --sent "${sent_logs[@]}" --received "${received_logs[@]}" || fail "check"
+    python3 "$here/check.py" --sent "${sent_logs[@]}" --received "${received_logs[@]}" || fail "check"
     rm "${sent_logs[@]}" "${received_logs[@]}"
     sent_logs=()
     received_logs=()
