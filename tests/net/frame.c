@@ -92,10 +92,18 @@ static void mend_checksum(uint8_t *checksum, uint32_t old, uint32_t new)
 
 void frame_damage(struct frame *frame, bool mend, struct a3mi_rng *rng)
 {
-    for (uint64_t n = 1 + a3mi_rng_below(rng, 3); n > 0 && frame->payload_size > 0; n--) {
-        uint64_t bit = a3mi_rng_below(rng, frame->payload_size * 8);
+    /* Two bits could make up for one another in the kernel's eyes. */
+    uint64_t flips = mend ? 1 + a3mi_rng_below(rng, 3) : 1;
+    uint64_t bits = frame->payload_size * 8;
+
+    if (bits == 0) {
+        return;
+    }
+    uint64_t bit = a3mi_rng_below(rng, bits);
+
+    for (uint64_t i = 0; i < flips; i++, bit = (bit + 17) % bits) {
         uint8_t *byte = frame->payload + bit / 8;
-        /* The word of the checksum that it is in: the header has an even length. A last odd byte is the high one. */
+        /* Its place in the word of the checksum: the header has an even length. */
         unsigned shift = (bit / 8) % 2 == 0 ? 8 : 0;
         uint32_t old = (uint32_t)*byte << shift;
 

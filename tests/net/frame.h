@@ -32,7 +32,7 @@ struct frame {
 struct frame frame_view(uint8_t *bytes, size_t size);
 
 /*
- * Flips one to three bits of the payload of a UDP datagram. With `mend` its UDP
+ * Flips a bit of the payload of a UDP datagram; with `mend` one to three, and its UDP
  * checksum is changed along (RFC 1624), so that the damage gets past the kernel.
  */
 void frame_damage(struct frame *frame, bool mend, struct a3mi_rng *rng);
