@@ -102,6 +102,7 @@ size_t a3mi_output_build(struct a3mi_assoc *assoc, struct a3m_packet_out *out, s
 
     a3mi_answers_free_spent(assoc);
     a3mi_loopback_run(assoc);
+    assoc->sent_after = assoc->last_number;
     put_answers(&o);
     if (assoc->leaving) {
         put_acks(&o, &assoc->ack_now); /* while there is somebody to take them */

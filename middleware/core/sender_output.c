@@ -230,6 +230,16 @@ static struct a3mi_unit *next_again(struct a3mi_sender *sender)
     return it != NULL ? a3mi_container_of(it, struct a3mi_unit, list) : NULL;
 }
 
+/*
+ * A unit's packet is built around its frames, in place, so it cannot stand in one output twice, as it would
+ * where two probes are due and one unit is in flight. A PING then does for the second: its answer tells of
+ * the unit's loss.
+ */
+static bool is_in_output(const struct a3mi_assoc *assoc, const struct a3mi_unit *unit)
+{
+    return unit->number > assoc->sent_after;
+}
+
 static bool build_data(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struct a3m_packet_out *out,
                        struct a3mi_sent *sent)
 {
@@ -237,6 +247,10 @@ static bool build_data(struct a3mi_assoc *assoc, struct a3mi_sender *sender, str
 
     if (sender->probes > 0) {
         sender->probes--;
+    }
+    if (unit != NULL && is_in_output(assoc, unit)) {
+        sender->ping_due = true;
+        return false;
     }
     if (unit != NULL) {
         assoc->stats.retransmitted++;
@@ -267,7 +281,11 @@ bool a3mi_sender_build(struct a3mi_assoc *assoc, struct a3mi_sender *sender, str
         return true;
     }
     if (sender->state == A3MI_SENDER_OPEN && !sender->ping_due) {
-        return build_data(assoc, sender, out, sent);
+        bool built = build_data(assoc, sender, out, sent);
+
+        if (built || !sender->ping_due) {
+            return built;
+        }
     }
     sent->answer = sender->state == A3MI_SENDER_OPENING ? build_open(assoc, sender)
                                                         : build_ping(assoc, sender);

@@ -124,6 +124,7 @@ struct a3mi_assoc {
     struct a3mi_list partings, partings_due;
     struct a3mi_sent sent[A3MI_OUTPUT_MAX];
     size_t sent_count;
+    uint64_t sent_after; /* what the last output built has greater transmission numbers */
 
     struct a3mi_loopback loopback;
     struct a3mi_gate gate;

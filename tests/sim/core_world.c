@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "core/packet.h"
 #include "core_book.h"
 #include "core_links.h"
 #include "core_store.h"
@@ -186,6 +187,18 @@ static bool is_too_large(struct world *w, const struct a3m_packet_out *packet)
            (w->black_hole != 0 && packet->size > w->black_hole);
 }
 
+/* All that one output built holds at once, as the transport will find it. */
+static void check_output(struct world_node *node, const struct a3m_packet_out *out, size_t n)
+{
+    struct a3mi_packet packet;
+
+    for (size_t i = 0; i < n; i++) {
+        if (a3mi_packet_read(out[i].bytes, out[i].size, &packet) != A3MI_PACKET_OK) {
+            world_fail(node->world, "a packet was built over another one of the same output");
+        }
+    }
+}
+
 /* One round of output; true when there may be more. */
 static bool pump_once(struct world_node *node)
 {
@@ -195,6 +208,7 @@ static bool pump_once(struct world_node *node)
     size_t n = a3mi_assoc_output(node->assoc, out, BATCH, flush, w->now);
     size_t taken = n;
 
+    check_output(node, out, n);
     if (n > 0 && chance(w, w->options.refuse)) {
         taken = a3mi_rng_below(&w->rng, n + 1);
     }

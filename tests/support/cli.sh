@@ -13,9 +13,10 @@ limit=40 # seconds that anything may take
 
 declare -A pid_of fd_of log_of
 
-# For the caller to set: what stands before every command ("ip netns exec NAME"), its standard input,
-# and the standard output of what is started ("": $work/NAME.out).
+# For the caller to set: what stands before every command ("ip netns exec NAME"), another program than
+# a3m for start, the standard input, and the standard output of what is started ("": $work/NAME.out).
 prefix=()
+program=$A3M_BIN # what start runs
 input=/dev/null
 output=
 
@@ -78,7 +79,7 @@ start() {
     shift
     rm -f "$work/$name.fifo"
     mkfifo "$work/$name.fifo"
-    "${prefix[@]}" "$A3M_BIN" "$@" 2>"$work/$name.fifo" <"$input" >"${output:-$work/$name.out}" &
+    "${prefix[@]}" "$program" "$@" 2>"$work/$name.fifo" <"$input" >"${output:-$work/$name.out}" &
     pid_of[$name]=$!
     log_of[$name]=
     exec {fd}<"$work/$name.fifo"
@@ -123,7 +124,7 @@ finish() {
     [[ $rc =~ ^($2)$ ]] || fail "$name: exit code $rc instead of $2"
 }
 
-# stop NAME SIGNAL CODE
+# stop NAME SIGNAL CODE: a killed command's code is 128 and the number of the signal.
 stop() {
     kill "-$2" "${pid_of[$1]}"
     finish "$1" "$3"

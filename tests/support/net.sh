@@ -5,7 +5,12 @@
 # sourced after cli.sh. Exits with 77 when that cannot be had here (it takes root, ip and nft).
 #
 #   net_setup                makes them: $net_a (10.77.0.1, fd77::1) and $net_b (10.77.0.2, fd77::2)
-#   net_lose PERCENT         each drops so much of the UDP datagrams that arrive
+#   net_setup_relay OPTION…  the same with tests/net/relay.c between them, which takes the options
+#   net_lose PERCENT         each drops so much of the UDP datagrams that arrive; 100: a partition
+#   net_lost                 prints how many that were so far
+#   net_down, net_up         the device of $net_a
+#   net_rate MBIT            each sends no faster than that (a token bucket, 50 ms of queue)
+#   net_move OLD NEW         $net_a has the address NEW (IPv4, or IPv6) instead of OLD from now on
 #   in_a, in_b               sets $prefix, so that run and start work there
 #   in_none                  … and here again
 #
@@ -21,11 +26,15 @@ net_skip() {
 
 net_cleanup() {
     cleanup
+    net_remove
+}
+
+net_remove() {
     ip netns del "$net_a" 2>/dev/null || true
     ip netns del "$net_b" 2>/dev/null || true
 }
 
-net_setup() {
+net_make() {
     [[ $EUID -eq 0 ]] || net_skip "root is needed"
     local tool
     for tool in ip nft; do
@@ -35,7 +44,30 @@ net_setup() {
     if ! ip netns add "$net_a" || ! ip netns add "$net_b"; then
         net_skip "network namespaces cannot be made here"
     fi
+}
+
+net_setup() {
+    net_remove
+    net_make
     ip link add name v0 netns "$net_a" type veth peer name v0 netns "$net_b" || net_skip "no veth devices here"
+    net_configure_both
+}
+
+net_setup_relay() {
+    net_remove
+    net_make
+    [[ -c /dev/net/tun ]] || net_skip "no TAP devices here"
+    in_none
+    program=$A3M_BUILD/tests/net/relay
+    start relay --a "$net_a" --b "$net_b" "$@"
+    await_line relay "A3M_SEED=(.*)"
+    printf 'relay %s: A3M_SEED=%s\n' "$*" "${BASH_REMATCH[1]}"
+    await_line relay ready
+    program=$A3M_BIN
+    net_configure_both
+}
+
+net_configure_both() {
     net_configure "$net_a" 1
     net_configure "$net_b" 2
     # For a moment after a link came up IPv6 neighbours are not found; that is not what is tested.
@@ -49,6 +81,8 @@ net_setup() {
 
 net_configure() {
     local net=$1 host=$2
+    # Addresses of IPv6 stay when the device goes down, as those of IPv4 do.
+    ip netns exec "$net" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/keep_addr_on_down' || true
     ip -n "$net" link set lo up
     ip -n "$net" address add "10.77.0.$host/24" dev v0
     ip -n "$net" address add "fd77::$host/64" dev v0 nodad
@@ -56,7 +90,8 @@ net_configure() {
 }
 
 net_lose() {
-    local net
+    local net some="numgen random mod 100 < $1"
+    [[ $1 -lt 100 ]] || some=
     for net in "$net_a" "$net_b"; do
         # The file is read whole before anything is changed: the table is replaced at once.
         ip netns exec "$net" nft -f - <<-EOF || net_skip "nft cannot drop packets here"
@@ -65,11 +100,33 @@ net_lose() {
 		table inet loss {
 		    chain arriving {
 		        type filter hook input priority 0; policy accept;
-		        meta l4proto udp numgen random mod 100 < $1 counter drop
+		        meta l4proto udp $some counter drop
 		    }
 		}
 		EOF
     done
+}
+
+net_down() { ip -n "$net_a" link set v0 down; }
+net_up() { ip -n "$net_a" link set v0 up; }
+
+net_rate() {
+    local net
+    for net in "$net_a" "$net_b"; do
+        tc -n "$net" qdisc replace dev v0 root tbf rate "$1mbit" burst 16kb latency 50ms ||
+            net_skip "tc has no token bucket here"
+    done
+}
+
+net_move() {
+    local length=24
+    [[ $1 != *:* ]] || length=64
+    ip -n "$net_a" address del "$1/$length" dev v0
+    if [[ $1 == *:* ]]; then
+        ip -n "$net_a" address add "$2/$length" dev v0 nodad
+    else
+        ip -n "$net_a" address add "$2/$length" dev v0
+    fi
 }
 
 # Prints how many datagrams were dropped so far, in both directions.

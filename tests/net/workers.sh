@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034,SC2154
+#
+# For tests with workers (worker.c) on two machines, sourced in place of cli.sh and net.sh, both of which
+# it brings. Senders run on machine a, receivers on machine b.
+#
+#   receiver NAME ROLE HOST OPTION…  starts one (pull, rep) on HOST; sets $address as await_address does
+#   sender NAME ROLE OPTION…         starts one (push, req) that is linked with $address
+#   killed NAME…                     kill -9
+#   both N REQUESTS HOST             two pairs: pull and push, rep and req
+#   await_begun NAME…                waits until senders are under way
+#   await_done NAME…                 … and have sent all (those with --count)
+#   await_again NAME                 … or that each of its four links works again, after losses
+#   settle NAME…                     once each has done its work, nothing is left in any, and they close
+#   verify                           check.py over the logs of all that were started so far
+#   figure NAME WHAT                 prints a number of its last statistics ("retransmitted")
+#   relay_end                        ends the relay of net_setup_relay; its counters are in $err
+#   hold SECONDS                     how long a fault lasts
+#
+# A name is one process; one that takes the place of a killed one has a name of its own.
+
+here=$(dirname "${BASH_SOURCE[0]}")
+# shellcheck source=tests/support/cli.sh
+. "$here/../support/cli.sh"
+# shellcheck source=tests/support/net.sh
+. "$here/../support/net.sh"
+
+worker=$A3M_BUILD/tests/net/worker
+limit=110
+long=${A3M_LONG:-0}
+lives=0
+corrupting=0 # for the caller to set: packets are damaged
+sent_logs=()
+received_logs=()
+declare -A statistics
+
+command -v python3 >/dev/null || net_skip "python3 is missing"
+
+receiver() {
+    local name=$1 role=$2 host=$3
+    shift 3
+    in_b
+    program=$worker
+    start "$name" "$role" --bind "$host" --log "$work/$name.log" "$@"
+    program=$A3M_BIN
+    received_logs+=("$work/$name.log")
+    await_address "$name"
+}
+
+sender() {
+    local name=$1 role=$2
+    shift 2
+    lives=$((lives + 1))
+    in_a
+    program=$worker
+    start "$name" "$role" --link "$address" --log "$work/$name.log" --life "$lives" "$@"
+    program=$A3M_BIN
+    sent_logs+=("$work/$name.log")
+}
+
+killed() {
+    local name
+    for name in "$@"; do
+        kill -KILL "${pid_of[$name]}"
+    done
+    for name in "$@"; do
+        finish "$name" 137
+    done
+}
+
+# Waits until the first window of each sender is on its way on some link.
+await_begun() {
+    local name
+    for name in "$@"; do
+        await_line "$name" "worker: sent"
+    done
+}
+
+# both N REQUESTS HOST: messages (pull, push) and requests (rep, req) from a to b, which listens on HOST,
+# each over four links. N and REQUESTS are for each link; "": until they are told to end. Sets
+# $pull_address and $rep_address.
+both() {
+    local any=udp://0.0.0.0:0
+    [[ $3 != *\[* ]] || any='udp://[::]:0'
+    receiver pull pull "$3" --id sink --links 4
+    pull_address=$address
+    sender push push --bind "$any" --id source --links 4 ${1:+--count "$1"}
+    receiver rep rep "$3" --id server --links 4
+    rep_address=$address
+    sender req req --bind "$any" --id client --links 4 --window 20 ${2:+--count "$2"}
+}
+
+settle() {
+    local name
+    for name in "$@"; do
+        kill -USR1 "${pid_of[$name]}"
+    done
+    for name in "$@"; do
+        await_line "$name" "worker: quiet (.*)"
+        statistics[$name]=${BASH_REMATCH[1]}
+        printf '%s: %s\n' "$name" "${statistics[$name]}"
+        expect "${statistics[$name]}" "^records 0 "
+        ((corrupting)) || expect "${statistics[$name]}" "bad-checksum 0 bad-packet 0 bad-frame 0 "
+    done
+    for name in "$@"; do
+        kill -TERM "${pid_of[$name]}"
+    done
+    for name in "$@"; do
+        finish "$name" 0
+    done
+}
+
+# await_again NAME: every one of its four links had losses, and then works again.
+await_again() {
+    local i
+    for i in 1 2 3 4; do
+        await_line "$1" "worker: again"
+    done
+}
+
+await_done() {
+    local name
+    for name in "$@"; do
+        await_line "$name" "worker: done"
+    done
+}
+
+verify() {
+    python3 "$here/check.py" --sent "${sent_logs[@]}" --received "${received_logs[@]}" || fail "check"
+    rm "${sent_logs[@]}" "${received_logs[@]}"
+    sent_logs=()
+    received_logs=()
+}
+
+figure() {
+    local words i
+    read -ra words <<<"${statistics[$1]}"
+    for ((i = 0; i < ${#words[@]}; i += 2)); do
+        if [[ ${words[i]} == "$2" ]]; then
+            echo "${words[i + 1]}"
+            return
+        fi
+    done
+    fail "no figure $2"
+}
+
+relay_end() {
+    stop relay TERM 0
+    printf '%s' "$err" | grep '^[ab]>'
+}
+
+hold() { sleep "$1"; }
