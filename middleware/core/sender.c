@@ -3,6 +3,7 @@
 #include "core/sender.h"
 
 #include "core/answer.h"
+#include "core/mutation.h"
 
 /* ---- Finding and making ------------------------------------------------------ */
 
@@ -61,7 +62,8 @@ static void start(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 /* Draws an s and puts the sender under it. */
 static int draw(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 {
-    uint64_t order = a3mi_assoc_tick_clock(assoc);
+    uint64_t order = A3MI_MUTATE(OLD_ID, a3mi_mutation_first(assoc, assoc->stats.senders),
+                                 a3mi_assoc_tick_clock(assoc));
     uint64_t s = a3mi_assoc_hide(assoc, order);
     int result = a3mi_map64_put(&assoc->senders, s, sender);
 
@@ -189,7 +191,8 @@ static int64_t pto_at(const struct a3mi_sender *sender)
 /* Messages wait, nothing is in flight, and the limit is reached. */
 static bool is_stalled(const struct a3mi_sender *sender)
 {
-    return sender->acked == sender->next && a3mi_sender_has_new(sender) && sender->next >= sender->limit;
+    return sender->acked == sender->next && a3mi_sender_has_new(sender) &&
+           A3MI_MUTATE(NO_PING, false, sender->next >= sender->limit);
 }
 
 /* When it has something to do besides what it can send now. */
@@ -207,7 +210,7 @@ static int64_t deadline(const struct a3mi_assoc *assoc, const struct a3mi_sender
         return sender->open_due ? at : min64(at, sender->opened_at + sender->open_interval);
     }
     at = min64(at, sender->loss_at);
-    if (!a3mi_list_empty(&sender->sent) && sender->probes == 0) {
+    if (A3MI_MUTATE(NO_TIMER, false, !a3mi_list_empty(&sender->sent)) && sender->probes == 0) {
         at = min64(at, pto_at(sender));
     }
     if (is_stalled(sender) && !sender->ping_due) {
@@ -266,7 +269,8 @@ void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struc
 
 static void opening_alarm(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 {
-    if (!sender->open_due && assoc->now >= sender->opened_at + sender->open_interval) {
+    if (A3MI_MUTATE(NO_OPEN_TIMER, false, !sender->open_due) &&
+        assoc->now >= sender->opened_at + sender->open_interval) {
         sender->open_due = true;
     }
 }
@@ -323,9 +327,9 @@ static struct a3mi_unit **slot(const struct a3mi_sender *sender, uint64_t seq)
 
 void a3mi_sender_reopen(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 {
-    uint64_t old = sender->s;
+    uint64_t old = A3MI_MUTATE(SAME_S, 0, sender->s);
 
-    if (draw(assoc, sender) != 0) {
+    if (A3MI_MUTATE(SAME_S, 0, draw(assoc, sender)) != 0) {
         a3mi_sender_end(assoc, sender, A3MI_PEER_RESET);
         return;
     }
@@ -348,7 +352,7 @@ void a3mi_sender_bind(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint
 
     /* From now on its OPEN names it; what an earlier one brings from another incarnation is turned down. */
     sender->incarnation = incarnation;
-    if (owed && !sender->afresh) {
+    if (A3MI_MUTATE(NOT_AFRESH, false, owed) && !sender->afresh) {
         sender->afresh = true;
         a3mi_sender_reopen(assoc, sender);
     }
