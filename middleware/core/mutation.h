@@ -35,9 +35,7 @@ struct a3m_addr;
     X(SAME_S, "reopening with the same s")                                               \
     X(PROBE_CLOSES, "PROBE answered CLOSE while S lives")                                \
     X(NO_PROBE, "no PROBE")                                                              \
-    X(ACCEPT_ANY_NAME, "ACCEPT for another node turned down")                            \
-    X(PROBE_ANY_NAME, "PROBE for another node answered")                                 \
-    X(CLOSE_ANY_AUTHOR, "CLOSE of another author obeyed")                                \
+    X(CLOSE_FROM_STRANGER, "a stranger answers CLOSE in another's place, and is obeyed") \
     X(OPEN_NAMES_NOBODY, "OPEN names no incarnation")                                    \
     X(PROOF_ENDS_LATER, "proof ends incarnations seen later")                            \
     X(NO_TIMER, "no timer while something is unacknowledged")                            \

@@ -406,7 +406,7 @@ void a3mi_receiver_close(struct a3mi_assoc *assoc, const struct a3mi_packet *pac
         return;
     }
     if (receiver == NULL || receiver->s != body.s ||
-        A3MI_MUTATE(CLOSE_ANY_AUTHOR, false, !a3mi_name_eq(&body.author, &receiver->peer->id))) {
+        A3MI_MUTATE(CLOSE_FROM_STRANGER, false, !a3mi_name_eq(&body.author, &receiver->peer->id))) {
         assoc->stats.stray++;
         return;
     }

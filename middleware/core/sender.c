@@ -207,7 +207,9 @@ static int64_t deadline(const struct a3mi_assoc *assoc, const struct a3mi_sender
         at = sender->heard_at + assoc->config.peer_timeout;
     }
     if (sender->state == A3MI_SENDER_OPENING) {
-        return sender->open_due ? at : min64(at, sender->opened_at + sender->open_interval);
+        return A3MI_MUTATE(NO_OPEN_TIMER, true, sender->open_due)
+                   ? at
+                   : min64(at, sender->opened_at + sender->open_interval);
     }
     at = min64(at, sender->loss_at);
     if (A3MI_MUTATE(NO_TIMER, false, !a3mi_list_empty(&sender->sent)) && sender->probes == 0) {
@@ -269,8 +271,7 @@ void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struc
 
 static void opening_alarm(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 {
-    if (A3MI_MUTATE(NO_OPEN_TIMER, false, !sender->open_due) &&
-        assoc->now >= sender->opened_at + sender->open_interval) {
+    if (!sender->open_due && assoc->now >= sender->opened_at + sender->open_interval) {
         sender->open_due = true;
     }
 }

@@ -161,7 +161,7 @@ void a3mi_sender_accept(struct a3mi_assoc *assoc, const struct a3m_addr *from,
         assoc->stats.bad_packet++;
         return;
     }
-    if (A3MI_MUTATE(ACCEPT_ANY_NAME, false, !a3mi_name_eq(&accept.source, &assoc->config.id))) {
+    if (A3MI_MUTATE(CLOSE_FROM_STRANGER, false, !a3mi_name_eq(&accept.source, &assoc->config.id))) {
         assoc->stats.stray++; /* for another node, which was here once: only that one may turn it down */
         return;
     }
@@ -273,7 +273,7 @@ void a3mi_sender_probe(struct a3mi_assoc *assoc, const struct a3m_addr *from,
         assoc->stats.bad_packet++;
         return;
     }
-    if (A3MI_MUTATE(PROBE_ANY_NAME, false, !a3mi_name_eq(&probe.destination, &assoc->config.id))) {
+    if (A3MI_MUTATE(CLOSE_FROM_STRANGER, false, !a3mi_name_eq(&probe.destination, &assoc->config.id))) {
         assoc->stats.stray++;
         return;
     }

@@ -32,13 +32,15 @@
 struct program {
     const char *name;
     int (*main)(void);
+    bool of_links, is_long;
 };
 
 /* Tried in this order: the quick ones first. */
 static const struct program programs[] = {
-    {"named schedules", core_named_main},
-    {"crossing requests", node_crossing_main},
-    {"random schedules", core_random_main},
+    {"named schedules", core_named_main, false, false},
+    {"crossing requests", node_crossing_main, true, false},
+    {"random schedules", core_random_main, false, false},
+    {"many random schedules", core_random_main, false, true},
 };
 
 #define PROGRAMS (sizeof(programs) / sizeof(programs[0]))
@@ -50,6 +52,20 @@ static const struct {
                                    A3MI_MUTATION_LIST(ENTRY)
 #undef ENTRY
 };
+
+/*
+ * Rules that core keeps by other means as well: breaking them goes unnoticed, and must. NO_PING: an
+ * acknowledgement of everything sent always brings a higher limit along (docs/models.md).
+ */
+static bool is_redundant(int mutation)
+{
+    return mutation == A3MI_MUTATION_NO_PING;
+}
+
+static bool is_of_links(int mutation)
+{
+    return mutation >= A3MI_MUTATION_LINK_BOTH_ANSWER;
+}
 
 /* ---- What core asks for -------------------------------------------------------------- */
 
@@ -99,7 +115,7 @@ struct a3mi_sender *a3mi_mutation_sender(struct a3mi_assoc *assoc, const struct 
 
 /* ---- Children ---------------------------------------------------------------------------- */
 
-_Noreturn static void child(enum a3mi_mutation mutation, int (*main)(void), FILE *out)
+_Noreturn static void child(enum a3mi_mutation mutation, const struct program *program, FILE *out)
 {
     const struct rlimit none = {0, 0};
 
@@ -108,7 +124,12 @@ _Noreturn static void child(enum a3mi_mutation mutation, int (*main)(void), FILE
     (void)dup2(fileno(out), STDERR_FILENO);
     (void)alarm(CHILD_SECONDS);
     a3mi_mutation = mutation;
-    int failed = main();
+    if (program->is_long) {
+        (void)setenv("A3M_LONG", "1", 1);
+    } else {
+        (void)unsetenv("A3M_LONG");
+    }
+    int failed = program->main();
 
     (void)fflush(NULL);
     _exit(failed != 0 ? 1 : 0);
@@ -149,7 +170,7 @@ static bool fails(enum a3mi_mutation mutation, const struct program *program, ch
     pid_t pid = fork();
 
     if (pid == 0) {
-        child(mutation, program->main, out);
+        child(mutation, program, out);
     }
     if (pid < 0 || waitpid(pid, &status, 0) != pid) {
         perror("fork");
@@ -165,25 +186,34 @@ static bool fails(enum a3mi_mutation mutation, const struct program *program, ch
 
 /* ---- All of them --------------------------------------------------------------------------- */
 
+/* Whether a program has anything to do with a mutation. */
+static bool applies(const struct program *program, int mutation)
+{
+    if (mutation == A3MI_MUTATION_NONE || is_redundant(mutation)) {
+        return !program->is_long;
+    }
+    return program->of_links == is_of_links(mutation);
+}
+
 /* True: something noticed. */
 static bool try_mutation(enum a3mi_mutation mutation)
 {
     char why[256];
 
+    printf("%-19s  %s\n", mutations[mutation].name, mutations[mutation].text);
     for (size_t i = 0; i < PROGRAMS; i++) {
-        if (fails(mutation, &programs[i], why, sizeof(why))) {
-            printf("%-19s  %s\n  by %s: %s\n", mutations[mutation].name, mutations[mutation].text,
-                   programs[i].name, why);
+        if (applies(&programs[i], mutation) && fails(mutation, &programs[i], why, sizeof(why))) {
+            printf("  by %s: %s\n", programs[i].name, why);
             return true;
         }
     }
-    printf("%-19s  %s\n  by nothing\n", mutations[mutation].name, mutations[mutation].text);
+    printf("  by nothing\n");
     return false;
 }
 
 static bool is_chosen(int m, int argc, char **argv)
 {
-    bool link = m >= A3MI_MUTATION_LINK_BOTH_ANSWER;
+    bool link = is_of_links(m);
 
     if (argc < 2) {
         return true;
@@ -199,7 +229,7 @@ static bool is_chosen(int m, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int survived = 0, tried = 0;
+    int wrong = 0, tried = 0;
 
     if (try_mutation(A3MI_MUTATION_NONE)) {
         return 1;
@@ -207,9 +237,9 @@ int main(int argc, char **argv)
     for (int m = A3MI_MUTATION_NONE + 1; m < A3MI_MUTATIONS_END; m++) {
         if (is_chosen(m, argc, argv)) {
             tried++;
-            survived += !try_mutation((enum a3mi_mutation)m);
+            wrong += try_mutation((enum a3mi_mutation)m) == is_redundant(m);
         }
     }
-    printf("%d rules broken, %d unnoticed\n", tried, survived);
-    return survived > 0 || tried == 0;
+    printf("%d rules broken, %d of them not as expected\n", tried, wrong);
+    return wrong > 0 || tried == 0;
 }
