@@ -10,6 +10,7 @@
 #include "core/congestion.h"
 #include "core/gate.h"
 #include "core/loopback.h"
+#include "core/mutation.h"
 #include "core/receiver.h"
 #include "core/sender.h"
 
@@ -52,7 +53,7 @@ static void fini_slabs(struct a3mi_assoc *assoc)
 /* Secrets and seeds. Numbers that the clock never reaches, under its own permutation, give keys for other uses. */
 static void init_random(struct a3mi_assoc *assoc)
 {
-    a3mi_perm64_init(&assoc->perm, assoc->config.key);
+    a3mi_perm64_init(&assoc->perm, A3MI_MUTATE(SAME_CLOCK, (const uint8_t[16]){1}, assoc->config.key));
     a3mi_store_be64(assoc->cookie_key, a3mi_assoc_hide(assoc, UINT64_MAX));
     a3mi_store_be64(assoc->cookie_key + 8, a3mi_assoc_hide(assoc, UINT64_MAX - 1));
     a3mi_limiter_init(&assoc->strangers, a3mi_assoc_hide(assoc, UINT64_MAX - 2), A3MI_STRANGER_RATE);

@@ -5,6 +5,7 @@
  * value of this node's clock that was drawn before it.
  */
 #include "core/peer.h"
+#include "core/mutation.h"
 #include "core/receiver.h"
 #include "core/sender.h"
 
@@ -129,7 +130,7 @@ void a3mi_life_end(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t in
         life->ended_at = assoc->ck + 1; /* never 0 */
         life->owed = false;
     } else if (life != NULL) {
-        life->owed = true;
+        life->owed = A3MI_MUTATE(NOT_OWED, false, true);
     }
     end(assoc, peer, incarnation, why, NULL);
 }
@@ -150,7 +151,8 @@ static uint64_t find_outlived(const struct a3mi_peer *peer, uint64_t incarnation
     for (unsigned i = 0; i < peer->lives_count; i++) {
         const struct a3mi_life *life = &peer->lives[i];
 
-        if (life->incarnation != incarnation && life->ended_at == 0 && life->first_seen < since) {
+        if (life->incarnation != incarnation && life->ended_at == 0 &&
+            A3MI_MUTATE(PROOF_ENDS_LATER, true, life->first_seen < since)) {
             return life->incarnation;
         }
     }

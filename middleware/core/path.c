@@ -4,6 +4,7 @@
 
 #include "base/addr.h"
 #include "core/answer.h"
+#include "core/mutation.h"
 
 void a3mi_path_init(struct a3mi_path *path, const struct a3m_addr *addr)
 {
@@ -41,7 +42,7 @@ void a3mi_path_heard(struct a3mi_assoc *assoc, struct a3mi_path *path, const str
         return;
     }
     path->newest = number;
-    if (!a3mi_addr_eq(&path->addr, from)) {
+    if (A3MI_MUTATE(NOT_FOLLOWED, false, !a3mi_addr_eq(&path->addr, from))) {
         challenge(assoc, path, from, own, other);
     }
 }

@@ -3,6 +3,7 @@
 #include "core/receiver.h"
 
 #include "core/answer.h"
+#include "core/mutation.h"
 
 static void receiver_alarm(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm);
 
@@ -47,7 +48,8 @@ struct a3mi_receiver *a3mi_receiver_new(struct a3mi_assoc *assoc, struct a3mi_pe
         .incarnation = incarnation,
         .s = s,
         .order = order,
-        .clock = a3mi_assoc_tick_clock(assoc),
+        .clock = A3MI_MUTATE(R_REUSED, a3mi_mutation_first(assoc, assoc->stats.receivers),
+                             a3mi_assoc_tick_clock(assoc)),
         .limit = A3MI_UNPROVEN_LIMIT < assoc->config.window ? A3MI_UNPROVEN_LIMIT : assoc->config.window,
     };
     struct a3mi_receiver *receiver = make(assoc, &like);
@@ -163,7 +165,7 @@ void a3mi_receiver_probe(struct a3mi_assoc *assoc, struct a3mi_receiver *receive
 
     receiver->probed_at = assoc->now;
     a3mi_alarm_by(assoc, &receiver->alarm, assoc->now + receiver->probe_interval);
-    if (answer != NULL) {
+    if (A3MI_MUTATE(NO_PROBE, false, answer != NULL)) {
         struct a3mi_probe probe = {
             .r = receiver->r, .incarnation = assoc->config.incarnation, .destination = receiver->peer->id};
 
@@ -203,9 +205,10 @@ static void receiver_alarm(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm)
 {
     struct a3mi_receiver *receiver = a3mi_container_of(alarm, struct a3mi_receiver, alarm);
 
-    if (!receiver->proven) {
+    if (!receiver->proven ||
+        A3MI_MUTATE(R_TIMES_OUT, assoc->now >= receiver->heard_at + A3MI_UNPROVEN_LIFE, false)) {
         if (assoc->now >= receiver->heard_at + A3MI_UNPROVEN_LIFE) {
-            a3mi_receiver_free(assoc, receiver, false);
+            a3mi_receiver_free(assoc, receiver, A3MI_MUTATE(R_TIMES_OUT, true, false));
             return;
         }
         a3mi_alarm_by(assoc, alarm, receiver->heard_at + A3MI_UNPROVEN_LIFE);

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "core/mutation.h"
+
 void a3mi_receiver_ack_now(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver)
 {
     if (receiver->ack_state == A3MI_ACK_NOW) {
@@ -82,7 +84,7 @@ void a3mi_receiver_ack_fill(struct a3mi_assoc *assoc, struct a3mi_receiver *rece
 
     ack->s = receiver->s;
     ack->r = receiver->r;
-    ack->cumulative = receiver->have.next;
+    ack->cumulative = A3MI_MUTATE(ACK_EARLY, receiver->have.next + 1, receiver->have.next);
     ack->limit = receiver->limit;
     ack->echo = receiver->newest;
     ack->echo_time = receiver->newest_time;

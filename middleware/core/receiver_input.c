@@ -5,6 +5,7 @@
 #include "base/addr.h"
 #include "core/answer.h"
 #include "core/cookie.h"
+#include "core/mutation.h"
 #include "core/sender.h"
 
 /* ---- OPEN -------------------------------------------------------------------- */
@@ -105,7 +106,7 @@ static struct a3mi_receiver *find_again(struct a3mi_peer *peer, const struct a3m
         if (receiver->s == open->s) {
             return receiver;
         }
-        *stale |= receiver->order >= open->order;
+        *stale |= A3MI_MUTATE(LOWER_ORDER, false, receiver->order >= open->order);
     }
     return NULL;
 }
@@ -144,6 +145,7 @@ static void open_new(struct a3mi_assoc *assoc, const struct a3m_addr *from, cons
     }
     peer->refs++;
     make_room(assoc, peer, open->source_incarnation);
+    A3MI_MUTATE(OPEN_ENDS, a3mi_life_proven(assoc, peer, open->source_incarnation, assoc->ck + 1), (void)0);
     struct a3mi_receiver *receiver = a3mi_receiver_new(assoc, peer, open->source_incarnation, open->s,
                                                        open->order, from);
 
@@ -205,7 +207,8 @@ static void answer_reset(struct a3mi_assoc *assoc, const struct a3m_addr *to, ui
         uint64_t clock = a3mi_assoc_reveal(assoc, r);
         bool ours = clock != 0 && clock <= assoc->ck;
         struct a3mi_reset reset = {
-            .kind = ours && clock > assoc->dropped ? A3MI_RESET_NOTHING : A3MI_RESET_UNKNOWN,
+            .kind = ours && clock > A3MI_MUTATE(RESET_NEVER_UNKNOWN, 0, assoc->dropped) ? A3MI_RESET_NOTHING
+                                                                                        : A3MI_RESET_UNKNOWN,
             .incarnation = assoc->config.incarnation,
             .author = assoc->config.id,
         };
@@ -317,12 +320,14 @@ static void accept_unit(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver
 {
     bool in_order = data->seq == receiver->have.next && receiver->have.count == 0;
 
-    if (a3mi_ranges_has(&receiver->have, data->seq)) {
+    if (A3MI_MUTATE(NO_DEDUP, false, a3mi_ranges_has(&receiver->have, data->seq))) {
         assoc->stats.duplicates++;
         a3mi_receiver_ack_now(assoc, receiver);
         return;
     }
-    if (a3mi_ranges_make_room(assoc, &receiver->have, data->seq, data->seq + 1) != A3MI_RANGES_ADDED ||
+    if (A3MI_MUTATE(NO_DEDUP, A3MI_RANGES_ADDED,
+                    a3mi_ranges_make_room(assoc, &receiver->have, data->seq, data->seq + 1)) !=
+            A3MI_RANGES_ADDED ||
         !take_frames(assoc, receiver, data)) {
         a3mi_receiver_ack_now(assoc, receiver);
         return;
@@ -403,7 +408,8 @@ void a3mi_receiver_close(struct a3mi_assoc *assoc, const struct a3mi_packet *pac
         assoc->stats.bad_packet++;
         return;
     }
-    if (receiver == NULL || receiver->s != body.s || !a3mi_name_eq(&body.author, &receiver->peer->id)) {
+    if (receiver == NULL || receiver->s != body.s ||
+        A3MI_MUTATE(CLOSE_FROM_STRANGER, false, !a3mi_name_eq(&body.author, &receiver->peer->id))) {
         assoc->stats.stray++;
         return;
     }

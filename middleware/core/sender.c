@@ -3,6 +3,7 @@
 #include "core/sender.h"
 
 #include "core/answer.h"
+#include "core/mutation.h"
 
 /* ---- Finding and making ------------------------------------------------------ */
 
@@ -78,7 +79,9 @@ static int put_under(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint6
 /* Draws an s and puts the sender under it. */
 static int draw(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 {
-    return put_under(assoc, sender, a3mi_assoc_tick_clock(assoc));
+    return put_under(
+        assoc, sender,
+        A3MI_MUTATE(OLD_ID, a3mi_mutation_first(assoc, assoc->stats.senders), a3mi_assoc_tick_clock(assoc)));
 }
 
 struct a3mi_sender *a3mi_sender_restore(struct a3mi_assoc *assoc, struct a3mi_peer *peer,
@@ -124,7 +127,9 @@ no_ring:
 
 static struct a3mi_sender *sender_new(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation)
 {
-    return a3mi_sender_restore(assoc, peer, incarnation, a3mi_assoc_tick_clock(assoc));
+    return a3mi_sender_restore(
+        assoc, peer, incarnation,
+        A3MI_MUTATE(OLD_ID, a3mi_mutation_first(assoc, assoc->stats.senders), a3mi_assoc_tick_clock(assoc)));
 }
 
 /* For what is meant for whichever incarnation is there. */
@@ -208,7 +213,8 @@ static int64_t pto_at(const struct a3mi_sender *sender)
 /* Messages wait, nothing is in flight, and the limit is reached. */
 static bool is_stalled(const struct a3mi_sender *sender)
 {
-    return sender->acked == sender->next && a3mi_sender_has_new(sender) && sender->next >= sender->limit;
+    return sender->acked == sender->next && a3mi_sender_has_new(sender) &&
+           A3MI_MUTATE(NO_PING, false, sender->next >= sender->limit);
 }
 
 /* When it has something to do besides what it can send now. */
@@ -223,10 +229,12 @@ static int64_t deadline(const struct a3mi_assoc *assoc, const struct a3mi_sender
         at = sender->heard_at + assoc->config.peer_timeout;
     }
     if (sender->state == A3MI_SENDER_OPENING) {
-        return sender->open_due ? at : min64(at, sender->opened_at + sender->open_interval);
+        return A3MI_MUTATE(NO_OPEN_TIMER, true, sender->open_due)
+                   ? at
+                   : min64(at, sender->opened_at + sender->open_interval);
     }
     at = min64(at, sender->loss_at);
-    if (!a3mi_list_empty(&sender->sent) && sender->probes == 0) {
+    if (A3MI_MUTATE(NO_TIMER, false, !a3mi_list_empty(&sender->sent)) && sender->probes == 0) {
         at = min64(at, pto_at(sender));
     }
     if (is_stalled(sender) && !sender->ping_due) {
@@ -368,9 +376,9 @@ static struct a3mi_unit **slot(const struct a3mi_sender *sender, uint64_t seq)
 
 void a3mi_sender_reopen(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 {
-    uint64_t old = sender->s;
+    uint64_t old = A3MI_MUTATE(SAME_S, 0, sender->s);
 
-    if (draw(assoc, sender) != 0) {
+    if (A3MI_MUTATE(SAME_S, 0, draw(assoc, sender)) != 0) {
         a3mi_sender_end(assoc, sender, A3MI_PEER_RESET);
         return;
     }
@@ -393,7 +401,7 @@ void a3mi_sender_bind(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint
 
     /* From now on its OPEN names it; what an earlier one brings from another incarnation is turned down. */
     sender->incarnation = incarnation;
-    if (owed && !sender->afresh) {
+    if (A3MI_MUTATE(NOT_AFRESH, false, owed) && !sender->afresh) {
         sender->afresh = true;
         a3mi_sender_reopen(assoc, sender);
     }

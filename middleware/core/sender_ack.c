@@ -2,6 +2,8 @@
 /* What acknowledgements do to a sender (core/sender.h), and which units are lost. */
 #include "core/sender.h"
 
+#include "core/mutation.h"
+
 /* A round trip longer than this is none: the time echoed was not ours. */
 #define SAMPLE_MAX INT64_C(60000000000)
 
@@ -186,9 +188,11 @@ static void take_ack(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const
 void a3mi_sender_ack(struct a3mi_assoc *assoc, const struct a3m_addr *from, uint64_t number,
                      const struct a3mi_ack *ack)
 {
-    struct a3mi_sender *sender = a3mi_map64_get(&assoc->senders, ack->s);
+    struct a3mi_sender *sender = A3MI_MUTATE(ACK_ANY_ID, a3mi_mutation_sender(assoc, from),
+                                             a3mi_map64_get(&assoc->senders, ack->s));
 
-    if (sender == NULL || sender->state != A3MI_SENDER_OPEN || sender->r != ack->r) {
+    if (sender == NULL || sender->state != A3MI_SENDER_OPEN ||
+        A3MI_MUTATE(ACK_ANY_ID, false, sender->r != ack->r)) {
         assoc->stats.stray++;
         return;
     }

@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "core/answer.h"
+#include "core/mutation.h"
 
 /* Tells whoever thinks that we send as (s, r) that we do not. */
 static void answer_close(struct a3mi_assoc *assoc, const struct a3m_addr *to, uint64_t s, uint64_t r,
@@ -108,7 +109,8 @@ static void begin(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const st
 static bool is_wanted(struct a3mi_assoc *assoc, const struct a3mi_sender *sender, const struct a3m_addr *from,
                       const struct a3mi_accept *accept)
 {
-    if (sender->incarnation != 0 && sender->incarnation != accept->incarnation) {
+    if (A3MI_MUTATE(OPEN_NAMES_NOBODY, false, sender->incarnation != 0) &&
+        sender->incarnation != accept->incarnation) {
         return false;
     }
     struct a3mi_peer *peer = a3mi_peer_find(assoc, &accept->author);
@@ -160,7 +162,7 @@ void a3mi_sender_accept(struct a3mi_assoc *assoc, const struct a3m_addr *from,
         assoc->stats.bad_packet++;
         return;
     }
-    if (!a3mi_name_eq(&accept.source, &assoc->config.id)) {
+    if (A3MI_MUTATE(CLOSE_FROM_STRANGER, false, !a3mi_name_eq(&accept.source, &assoc->config.id))) {
         assoc->stats.stray++; /* for another node, which was here once: only that one may turn it down */
         return;
     }
@@ -272,11 +274,12 @@ void a3mi_sender_probe(struct a3mi_assoc *assoc, const struct a3m_addr *from,
         assoc->stats.bad_packet++;
         return;
     }
-    if (!a3mi_name_eq(&probe.destination, &assoc->config.id)) {
+    if (A3MI_MUTATE(CLOSE_FROM_STRANGER, false, !a3mi_name_eq(&probe.destination, &assoc->config.id))) {
         assoc->stats.stray++;
         return;
     }
-    if (sender == NULL || (sender->state == A3MI_SENDER_OPEN && sender->r != probe.r)) {
+    if (A3MI_MUTATE(PROBE_CLOSES, true, sender == NULL) ||
+        (sender->state == A3MI_SENDER_OPEN && sender->r != probe.r)) {
         answer_close(assoc, from, packet->addressee, probe.r, asked);
         return;
     }
@@ -299,7 +302,8 @@ static struct a3mi_sender *find_by_r(struct a3mi_peer *peer, uint64_t r)
     A3MI_LIST_FOREACH (it, &peer->senders) {
         struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
 
-        if (sender->state == A3MI_SENDER_OPEN && sender->r == r && !sender->ended) {
+        if (sender->state == A3MI_SENDER_OPEN && A3MI_MUTATE(RESET_ANY_R, true, sender->r == r) &&
+            !sender->ended) {
             return sender;
         }
     }
@@ -314,7 +318,8 @@ void a3mi_sender_reset(struct a3mi_assoc *assoc, const struct a3mi_packet *packe
         assoc->stats.bad_packet++;
         return;
     }
-    struct a3mi_peer *peer = a3mi_peer_find(assoc, &reset.author);
+    struct a3mi_peer *peer = A3MI_MUTATE(RESET_FROM_ANYBODY, a3mi_mutation_peer(assoc, packet->addressee),
+                                         a3mi_peer_find(assoc, &reset.author));
     struct a3mi_sender *sender = peer != NULL ? find_by_r(peer, packet->addressee) : NULL;
 
     if (sender == NULL) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/answer.h"
+#include "core/mutation.h"
 #include "core/receiver.h"
 
 static struct a3mi_unit **slot(const struct a3mi_sender *sender, uint64_t seq)
@@ -31,7 +32,7 @@ static struct a3mi_answer *build_open(struct a3mi_assoc *assoc, struct a3mi_send
         .s = sender->s,
         .order = sender->order,
         .source_incarnation = assoc->config.incarnation,
-        .destination_incarnation = sender->incarnation,
+        .destination_incarnation = A3MI_MUTATE(OPEN_NAMES_NOBODY, 0, sender->incarnation),
         .time = a3mi_assoc_time(assoc),
         .afresh = sender->afresh,
         .source = assoc->config.id,

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "core/mutation.h"
 
 int a3mi_refusal_code(uint32_t refusal)
 {
@@ -175,7 +176,9 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     }
     struct a3mi_link *link = find_pair(socket, peer, &request->author_tag, NULL);
     bool asked = link != NULL && (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_CANCELLING);
-    if (asked && !answers(socket, peer, request)) {
+    bool take = A3MI_MUTATE(LINK_BOTH_ANSWER, true,
+                            A3MI_MUTATE(LINK_NONE_ANSWERS, false, answers(socket, peer, request)));
+    if (asked && !take) {
         a3mi_link_step(link, A3MI_ON_CROSSING, NULL, now);
         return 0;
     }
@@ -186,7 +189,8 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     if (refusal != 0) {
         return refuse_both(link, refusal, now);
     }
-    if (link != NULL && (a3mi_link_machine(link->state, A3MI_ON_REQUEST).actions & A3MI_DO_REPLACE) != 0) {
+    if (A3MI_MUTATE(LINK_NO_REPLACE, false, link != NULL) &&
+        (a3mi_link_machine(link->state, A3MI_ON_REQUEST).actions & A3MI_DO_REPLACE) != 0) {
         link = replace(link, now);
     }
     if (link == NULL) {
@@ -229,14 +233,16 @@ static void on_request(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t 
 static struct a3mi_link *find_link(struct a3mi_node *node, struct a3mi_peer *peer,
                                    const struct a3mi_control *control)
 {
-    if (control->addressee_link != 0) {
+    if (A3MI_MUTATE(LINK_ANY_NUMBER, a3mi_map64_get(&node->links, control->addressee_link) != NULL,
+                    control->addressee_link != 0)) {
         struct a3mi_link *link = a3mi_map64_get(&node->links, control->addressee_link);
         return link != NULL && link->peer == peer ? link : NULL;
     }
     A3MI_LIST_FOREACH (it, a3mi_peer_links(peer)) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
-        if (link->state != A3MI_LINK_REQUESTING && link->state != A3MI_LINK_RETRYING &&
-            link->peer_number == control->author_link) {
+        if (A3MI_MUTATE(LINK_ANY_NUMBER, link->state == A3MI_LINK_REQUESTING,
+                        link->state != A3MI_LINK_REQUESTING && link->state != A3MI_LINK_RETRYING) &&
+            A3MI_MUTATE(LINK_ANY_NUMBER, true, link->peer_number == control->author_link)) {
             return link;
         }
     }
@@ -296,9 +302,9 @@ void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64
     }
     struct a3mi_link *link = find_link(node, peer, &control);
     if (link == NULL) {
-        if (control.kind == A3MI_CONTROL_END) {
+        if (control.kind == A3MI_MUTATE(LINK_END_UNKNOWN, 0, A3MI_CONTROL_END)) {
             answer(node, peer, incarnation, &control, A3MI_CONTROL_ENDED, 0, now);
-        } else if (control.kind == A3MI_CONTROL_ACCEPT) {
+        } else if (control.kind == A3MI_MUTATE(LINK_ACCEPT_UNKNOWN, 0, A3MI_CONTROL_ACCEPT)) {
             answer(node, peer, incarnation, &control, A3MI_CONTROL_END, A3MI_REFUSAL_CANCELED, now);
         }
         return;

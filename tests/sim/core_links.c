@@ -89,6 +89,20 @@ static int say(struct world_link *link, uint64_t named, enum kind kind)
     return a3mi_assoc_control(node->assoc, link->peer, named, buf, size, w->now);
 }
 
+size_t links_note(struct world_node *node, uint8_t *bytes, size_t size)
+{
+    struct control c = {
+        .kind = NOTE,
+        .author = (uint8_t)node->index,
+        .author_incarnation = node->incarnation,
+        .serial = ++node->controls_sent,
+    };
+
+    assert(size >= CONTROL_SIZE);
+    (void)size;
+    return control_write(bytes, &c, 0);
+}
+
 /* ---- Up and down ------------------------------------------------------------------ */
 
 static bool asks(const struct world_link *link)

@@ -23,6 +23,9 @@ void links_tick(struct world_node *node);
 bool links_settled(const struct world_node *node);
 /* Tells nodes where others are, as a directory would, when they do not know. */
 void links_refresh_addresses(struct world *w);
+/* Writes a control message that asks for nothing, as the node's next one. Returns its size. */
+#define LINKS_NOTE_SIZE 64u
+size_t links_note(struct world_node *node, uint8_t *bytes, size_t size);
 void links_print(const struct world_link *link);
 
 #endif

@@ -13,8 +13,10 @@
 
 #include <cmocka.h>
 
+#include "base/addr.h"
 #include "core/packet.h"
 #include "core_book.h"
+#include "core_links.h"
 #include "core_world.h"
 
 #define KEPT 256
@@ -506,6 +508,147 @@ static void test_core_peer_that_moves_is_followed_after_a_challenge(void **state
     finish(&w);
 }
 
+/* ---- Order, and what was dropped ---------------------------------------------------------------- */
+
+/* An OPEN of a half-connection that is over does not take the place of the record that the next one waits for. */
+static void test_core_late_open_does_not_displace_the_next_record(void **state)
+{
+    (void)state;
+    struct world w;
+    struct tap tap;
+
+    begin(&w, &tap, 19, 2, 0);
+    world_run(&w, 20 * WORLD_S);
+    tap.keep = BIT(A3MI_PACKET_OPEN);
+    (void)world_send(&w, 0, 1, 0, 5, false);
+    world_run(&w, 2 * WORLD_S);
+    assert_int_equal(records(&w, 0, true), 0);
+    assert_int_equal(tap.kept_count, 1);
+    /* Accepted, but not proven yet: what was sent is lost. */
+    tap.keep = 0;
+    tap.lose = BIT(A3MI_PACKET_DATA);
+    (void)world_send(&w, 0, 1, 0, 5, false);
+    world_run(&w, 2 * WORLD_MS);
+    memset(tap.seen, 0, sizeof(tap.seen));
+    tap_replay(&tap, 2);
+    world_run(&w, 2 * WORLD_MS);
+    tap.lose = 0;
+    world_settle(&w, 10 * WORLD_S);
+    assert_int_equal(tap.seen[A3MI_PACKET_RESET], 0);
+    assert_int_equal(world_accepted(&w, 0, 1), 10);
+    finish(&w);
+}
+
+/* Whether the RESET that was kept first says that something may have been accepted. */
+static bool says_unknown(const struct tap *tap)
+{
+    struct a3mi_packet packet;
+    struct a3mi_reset reset;
+
+    assert_true(tap->kept_count > 0);
+    assert_int_equal(a3mi_packet_read(tap->kept[0].bytes, tap->kept[0].size, &packet), A3MI_PACKET_OK);
+    assert_true(a3mi_reset_read(&packet, &reset));
+    return reset.kind == A3MI_RESET_UNKNOWN;
+}
+
+/*
+ * A record that accepted something is given up while its sender waits: who dropped it must not say that
+ * nothing was accepted. ACCEPT comes again and again, so that the sender does not give up as well.
+ */
+static void test_core_record_that_was_dropped_after_accepting_answers_unknown(void **state)
+{
+    (void)state;
+    struct world w;
+    struct tap tap;
+    struct world_options options = {
+        .nodes = 2, .slots = 1, .linger = 200 * WORLD_MS, .peer_timeout = 3 * WORLD_S};
+
+    world_init(&w, 20, &options);
+    tap_init(&tap, &w);
+    world_settle(&w, WORLD_S);
+    world_run(&w, 20 * WORLD_S);
+    uint32_t a = w.nodes[0].address, b = w.nodes[1].address;
+
+    tap.keep = BIT(A3MI_PACKET_ACCEPT);
+    tap.lose = BIT(A3MI_PACKET_ACK);
+    (void)world_send(&w, 0, 1, 0, 5, false);
+    uint32_t channel = w.nodes[0].links[1][0].tx_channel;
+
+    world_run(&w, 10 * WORLD_MS);
+    assert_int_equal(book_channel(w.book, channel)->accepted, 5);
+    w.net.cut[a][b] = true;
+    for (unsigned i = 0; i < 14; i++) {
+        tap_replay(&tap, 1);
+        world_run(&w, WORLD_S);
+    }
+    assert_int_equal(records(&w, 0, true), 1);
+    assert_int_equal(records(&w, 1, false), 0);
+    w.net.cut[a][b] = false;
+    tap.lose = 0;
+    tap.kept_count = 0;
+    tap.keep = BIT(A3MI_PACKET_RESET);
+    world_run(&w, 3 * WORLD_S);
+    assert_true(says_unknown(&tap));
+    assert_int_equal(book_channel(w.book, channel)->accepted, 5);
+    assert_int_equal(book_channel(w.book, channel)->unknown, 5);
+    finish(&w);
+}
+
+/* Node 1 tells node 0 something that is meant for whichever incarnation is there, no link needed. */
+static void say_note(struct world *w)
+{
+    struct world_node *node = &w->nodes[1];
+    struct a3m_addr addr = a3mi_addr_sim(w->nodes[0].address);
+    struct a3mi_peer *peer = a3mi_assoc_peer(node->assoc, &w->nodes[0].id);
+    uint8_t bytes[LINKS_NOTE_SIZE];
+
+    assert_non_null(peer);
+    a3mi_peer_set_addr(node->assoc, peer, &addr, w->now);
+    assert_int_equal(
+        a3mi_assoc_control(node->assoc, peer, 0, bytes, links_note(node, bytes, sizeof(bytes)), w->now), 0);
+    a3mi_peer_release(node->assoc, peer);
+    world_pump(node);
+}
+
+/*
+ * A record made before the peer restarted is proven after its next incarnation was met: the proof says that
+ * the old one was alive after r was drawn, and nothing about the new one, which is older news for nobody.
+ */
+static void test_core_late_proof_does_not_end_a_later_incarnation(void **state)
+{
+    (void)state;
+    struct world w;
+    struct tap tap;
+    struct world_options options = {.nodes = 2, .slots = 1, .linger = 200 * WORLD_MS};
+
+    world_init(&w, 21, &options);
+    tap_init(&tap, &w);
+    tap.lose = BIT(A3MI_PACKET_OPEN);
+    world_run(&w, WORLD_MS); /* node 0 asks for whoever is there: s is drawn */
+    tap.lose = BIT(A3MI_PACKET_DATA);
+    tap.keep = BIT(A3MI_PACKET_DATA);
+    say_note(&w);
+    world_run(&w, WORLD_MS); /* after it r is drawn for node 1, whose DATA is held up */
+    assert_int_equal(tap.kept_count, 1);
+    assert_int_equal(records(&w, 0, false), 1);
+    tap.keep = 0;
+    tap.lose = 0;
+    memset(tap.seen, 0, sizeof(tap.seen));
+    world_restart(&w, 1, false);
+    while (tap.seen[A3MI_PACKET_ACCEPT] == 0) {
+        world_run(&w, WORLD_MS); /* node 0 asks again, and meets the new incarnation */
+    }
+    tap.lose = BIT(A3MI_PACKET_OPEN);
+    world_run(&w, WORLD_MS);
+    uint64_t ended = w.nodes[0].ended;
+
+    tap_replay(&tap, 1);
+    world_run(&w, 10 * WORLD_MS);
+    assert_int_equal(w.nodes[0].ended, ended);
+    tap.lose = 0;
+    finish(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -527,6 +670,9 @@ int main(void)
         cmocka_unit_test(test_core_stranger_that_is_asked_for_the_old_one_does_not_answer),
         cmocka_unit_test(test_core_late_proof_of_a_dead_incarnation_ends_nothing),
         cmocka_unit_test(test_core_peer_that_moves_is_followed_after_a_challenge),
+        cmocka_unit_test(test_core_late_open_does_not_displace_the_next_record),
+        cmocka_unit_test(test_core_record_that_was_dropped_after_accepting_answers_unknown),
+        cmocka_unit_test(test_core_late_proof_does_not_end_a_later_incarnation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The programs whose main is called otherwise here (mutants.c); included into each of them by the build. */
+#ifndef MUTANTS_H
+#define MUTANTS_H
+
+int core_named_main(void);
+int core_random_main(void);
+int node_crossing_main(void);
+
+#endif
