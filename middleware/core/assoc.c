@@ -24,10 +24,10 @@ static void init_slabs(struct a3mi_assoc *assoc)
     a3mi_slab_init(&assoc->sender_slab, sizeof(struct a3mi_sender), 8, 0);
     a3mi_slab_init(&assoc->receiver_slab, sizeof(struct a3mi_receiver), 8, 0);
     a3mi_slab_init(&assoc->unit_slab, sizeof(struct a3mi_unit), 64, 0);
-    a3mi_slab_init(&assoc->ring_slab, A3MI_RING * sizeof(struct a3mi_unit *), 1, 0);
+    a3mi_ring_slabs_init(assoc);
     a3mi_slab_init(&assoc->span_slab, sizeof(struct a3mi_span), 64, 0);
     a3mi_partial_slab_init(&assoc->partial_slab);
-    a3mi_slab_init(&assoc->ranges_slab, A3MI_RANGES_BLOCK * sizeof(struct a3mi_range), 4, 0);
+    a3mi_ranges_slabs_init(assoc);
     a3mi_slab_init(&assoc->answer_slab, sizeof(struct a3mi_answer), 64, 0);
     a3mi_parting_slab_init(&assoc->parting_slab);
 }
@@ -38,10 +38,10 @@ static void fini_slabs(struct a3mi_assoc *assoc)
     a3mi_slab_fini(&assoc->sender_slab);
     a3mi_slab_fini(&assoc->receiver_slab);
     a3mi_slab_fini(&assoc->unit_slab);
-    a3mi_slab_fini(&assoc->ring_slab);
+    a3mi_ring_slabs_fini(assoc);
     a3mi_slab_fini(&assoc->span_slab);
     a3mi_slab_fini(&assoc->partial_slab);
-    a3mi_slab_fini(&assoc->ranges_slab);
+    a3mi_ranges_slabs_fini(assoc);
     a3mi_slab_fini(&assoc->answer_slab);
     a3mi_slab_fini(&assoc->parting_slab);
 }
@@ -92,6 +92,9 @@ static void init_config(struct a3mi_assoc *assoc, const struct a3mi_assoc_config
     assoc->packet_max = mtu - A3MI_PACKET_TAG;
     if (assoc->config.window == 0) {
         assoc->config.window = A3MI_WINDOW;
+    }
+    if (assoc->config.window > A3MI_RING_MAX) {
+        assoc->config.window = A3MI_RING_MAX;
     }
     if (assoc->config.linger == 0) {
         assoc->config.linger = A3MI_LINGER;

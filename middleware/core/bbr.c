@@ -85,6 +85,14 @@ static uint64_t with_headroom(const struct a3mi_bbr *bbr)
     return bbr->in_flight_high == UINT64_MAX ? UINT64_MAX : bbr->in_flight_high / 100 * HEADROOM_PER_CENT;
 }
 
+/* What the phase would have in flight; three packets more, which wait for acknowledgements in pairs. */
+static uint64_t target_window(const struct a3mi_cc *cc)
+{
+    const struct a3mi_bbr *bbr = &cc->of.bbr;
+
+    return max_u64(bdp(bbr) / 100 * gains[bbr->phase].window + 3 * (uint64_t)cc->packet, minimum(cc));
+}
+
 static void enter(struct a3mi_bbr *bbr, enum a3mi_bbr_phase phase, int64_t now)
 {
     bbr->phase = phase;
@@ -258,7 +266,7 @@ static void probe_rtt(struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
 {
     struct a3mi_bbr *bbr = &cc->of.bbr;
 
-    if (bbr->floor_since == INT64_MAX && ack->in_flight <= max_u64(bdp(bbr) / 2, minimum(cc))) {
+    if (bbr->floor_since == INT64_MAX && ack->in_flight <= target_window(cc)) {
         bbr->floor_since = ack->now;
         bbr->phase_rounds = bbr->rounds;
         bbr->probe_rtt_min = INT64_MAX;
@@ -330,8 +338,8 @@ static uint64_t window_bound(const struct a3mi_bbr *bbr)
 
 static void set_window(struct a3mi_cc *cc, uint64_t acked)
 {
-    struct a3mi_bbr *bbr = &cc->of.bbr;
-    uint64_t target = bdp(bbr) / 100 * gains[bbr->phase].window + 3 * (uint64_t)cc->packet;
+    const struct a3mi_bbr *bbr = &cc->of.bbr;
+    uint64_t target = target_window(cc);
 
     if (bbr->full) {
         cc->window = min_u64(cc->window + acked, target);
