@@ -10,13 +10,12 @@
  *   every 5 s without a new smallest round trip: PROBE_RTT, then DOWN
  *
  * Two things differ. A loss counts as a sign of too much only while a queue is
- * seen, which is to say that round trips are an eighth longer than the smallest.
- * A buffer shorter than that is filled a quarter beyond the path's rate for as
- * long as UP lasts, and no longer. And what is lost although less is sent than
- * the path delivers, which is measured in DOWN, is sent in addition: otherwise a
- * path that loses one packet in five would be used to four fifths of the four
- * fifths that it can deliver. So a path that loses at random is used to its
- * full, which is what this controller is chosen for.
+ * seen, which is to say that the round trips of a whole round are longer than the
+ * smallest by a thirty-second; so a loss by chance is not answered. And what is
+ * lost although less is sent than the path delivers, which is measured in DOWN,
+ * is sent in addition: otherwise a path that loses one packet in five would be
+ * used to four fifths of the four fifths that it can deliver. So a path that
+ * loses at random is used to its full, which is what this controller is chosen for.
  */
 #include "core/congestion.h"
 
@@ -35,6 +34,7 @@
 #define BETA_TENTHS       7u
 #define HEADROOM_PER_CENT 85u
 #define RATE_MARGIN       99u /* per cent: a little less than the path delivers [PacingMarginPercent] */
+#define QUEUE_SHARE        32
 #define LOSS_UNIT          1024u
 #define LOSS_MOST          (LOSS_UNIT / 2)
 #define CLEAR_AFTER        2u /* rounds in DOWN, until nothing is heard of what UP sent */
@@ -118,7 +118,7 @@ static void enter(struct a3mi_bbr *bbr, enum a3mi_bbr_phase phase, int64_t now)
 /* A queue stands: the round trips of this round are longer than the path is. */
 static bool sees_queue(const struct a3mi_bbr *bbr)
 {
-    return bbr->round_rtt != INT64_MAX && bbr->round_rtt > bbr->min_rtt + bbr->min_rtt / 8;
+    return bbr->round_rtt != INT64_MAX && bbr->round_rtt > bbr->min_rtt + bbr->min_rtt / QUEUE_SHARE;
 }
 
 /* What was sent then was too much [IsInflightTooHigh]: more of it was lost than is at random, by half. */
@@ -172,6 +172,7 @@ static void begin_round(struct a3mi_cc *cc)
     struct a3mi_bbr *bbr = &cc->of.bbr;
 
     bound(cc);
+    bbr->clear_queue |= bbr->phase == A3MI_BBR_DOWN && bbr->rounds > bbr->phase_rounds && sees_queue(bbr);
     bbr->rounds++;
     bbr->round_bw = 0;
     bbr->round_bytes = 0;
@@ -194,7 +195,7 @@ static bool is_clear(const struct a3mi_bbr *bbr)
 static void note_loss(struct a3mi_bbr *bbr)
 {
     uint64_t sent = bbr->clear_bytes + bbr->clear_lost;
-    bool queue = bbr->clear_rtt > bbr->min_rtt + bbr->min_rtt / 4;
+    bool queue = bbr->clear_queue || bbr->clear_rtt > bbr->min_rtt + bbr->min_rtt / 4;
     uint64_t share = sent > 0 && !queue ? bbr->clear_lost * LOSS_UNIT / sent : 0;
 
     bbr->loss = (uint32_t)min_u64((3 * bbr->loss + share + 2) / 4, LOSS_MOST);
@@ -245,6 +246,7 @@ static void enter_down(struct a3mi_bbr *bbr, int64_t now)
     bbr->clear_bytes = 0;
     bbr->clear_lost = 0;
     bbr->clear_rtt = 0;
+    bbr->clear_queue = false;
     bbr->cycle_ns = CYCLE_LEAST + spread(now);
     bbr->cycle_rounds = bbr->rounds;
 }

@@ -40,6 +40,7 @@ struct a3mi_bbr {
 
     uint64_t cycle_lost; /* bytes, since probing was over last */
     uint64_t clear_bytes, clear_lost; /* delivered and lost in DOWN, when what probing sent has gone */
+    bool clear_queue;  /* a round of it saw a queue */
     int64_t clear_rtt; /* the longest round trip of DOWN, but for its first round */
     bool feedback;       /* what probing found is still arriving */
     int64_t floor_since; /* in PROBE_RTT: since when there is little in flight; INT64_MAX: not yet */
