@@ -34,11 +34,11 @@
 #define BETA_TENTHS       7u
 #define HEADROOM_PER_CENT 85u
 #define RATE_MARGIN       99u /* per cent: a little less than the path delivers [PacingMarginPercent] */
-#define QUEUE_SHARE        32
-#define LOSS_UNIT          1024u
-#define LOSS_MOST          (LOSS_UNIT / 2)
-#define CLEAR_AFTER        2u /* rounds in DOWN, until nothing is heard of what UP sent */
-#define CLEAR_ROUNDS       2u /* that are counted then */
+#define QUEUE_SHARE       32
+#define LOSS_UNIT         1024u
+#define LOSS_MOST         (LOSS_UNIT / 2)
+#define CLEAR_AFTER       2u /* rounds in DOWN, until nothing is heard of what UP sent */
+#define CLEAR_ROUNDS      2u /* that are counted then */
 #define BANDWIDTH_MAX     (UINT64_C(1) << 44)
 #define ROUND_TRIP_MAX_US UINT64_C(1000000)
 

@@ -16,8 +16,8 @@
 
 #define DEFAULT_OUTBOX (UINT64_C(64) << 20)
 /* Units granted to a sender: from 350 KB to 2.8 MB. */
-#define WINDOW_LEAST       256
-#define WINDOW_MOST        2048
+#define WINDOW_LEAST 256
+#define WINDOW_MOST  2048
 /* What an application may ask for: as many as a sender's ring holds (core/ring.h). */
 #define WINDOW_LIMIT       262144u
 #define REPORT_INTERVAL_NS INT64_C(1000000000)
@@ -106,7 +106,8 @@ static int read_config(struct a3mi_node *node, const a3m_node_config *config)
                          "a3m_node_config: reader_priority is 0 to 99, reader_cpu is not negative");
     }
     if (a3mi_cc_find(own->congestion) == NULL) {
-        return a3mi_fail(A3M_EINVAL, "a3m_node_config: congestion is \"cubic\", \"newreno\" or \"bbr\", not \"%s\"",
+        return a3mi_fail(A3M_EINVAL,
+                         "a3m_node_config: congestion is \"cubic\", \"newreno\" or \"bbr\", not \"%s\"",
                          own->congestion);
     }
     if (own->window > WINDOW_LIMIT) {

@@ -267,6 +267,10 @@ void flow_model_run(struct flow_model *m, int64_t ns)
         }
     }
     m->now = until;
+    for (uint32_t i = 0; i < m->options.flows; i++) {
+        a3mi_assoc_check(m->flows[i].from.assoc);
+        a3mi_assoc_check(m->flows[i].to.assoc);
+    }
 }
 
 struct a3mi_assoc_stats flow_model_stats(const struct flow_model *m, uint32_t flow)
