@@ -7,7 +7,8 @@
  * unit once, as a share of the link's rate.
  *
  * usage: core_congestion                     the tests; A3M_SEED=n for another seed
- *        core_congestion --table [UNITS]     the table of docs/exactly-once.md; UNITS granted at most
+ *        core_congestion --table [UNITS [MBIT]]   the table of docs/exactly-once.md: UNITS granted at most, of one
+ *                                                 rate only
  * covers X4
  */
 #include <setjmp.h>
@@ -276,7 +277,10 @@ static int64_t clamp(int64_t n, int64_t least, int64_t most)
     return n < least ? least : n > most ? most : n;
 }
 
-/* Long enough for the controller to come to rest, short enough to be calculated: three million packets. */
+/*
+ * Long enough for the controller to come to rest, short enough to be calculated: three million packets, one at
+ * 10 Gb/s.
+ */
 static double cell(const char *congestion, uint64_t rate, int64_t round_trip, double loss, uint32_t most)
 {
     double bdp = (double)rate / 8e9 * (double)round_trip / FLOW_PACKET;
@@ -286,13 +290,15 @@ static double cell(const char *congestion, uint64_t rate, int64_t round_trip, do
                                    .rate = rate,
                                    .round_trip = round_trip,
                                    .loss = loss};
-    int64_t ns = clamp((int64_t)(3e6 * FLOW_PACKET * 8e9 / (double)rate), 40 * round_trip, 60 * FLOW_S);
+    double packets = rate > GBIT ? 1e6 : 3e6;
+    int64_t ns = clamp((int64_t)(packets * FLOW_PACKET * 8e9 / (double)rate), 40 * round_trip, 60 * FLOW_S);
 
     options.window = (uint32_t)clamp((int64_t)(4 * bdp), 2048, most);
     return measure_one(&options, ns, ns) / (double)rate;
 }
 
-static int print_table(uint32_t most)
+/* Of all rates, or of one. */
+static int print_table(uint32_t most, uint64_t only)
 {
     static const char *const controllers[] = {"cubic", "bbr"};
 
@@ -301,7 +307,7 @@ static int print_table(uint32_t most)
             "\n| %s: rate, round trip | 0 %% | 0.1 %% | 1 %% | 5 %% | 20 %% |\n|---|---|---|---|---|---|\n",
             controllers[c]);
         for (size_t r = 0; r < COUNT(rates); r++) {
-            for (size_t t = 0; t < COUNT(round_trips); t++) {
+            for (size_t t = 0; t < COUNT(round_trips) && (only == 0 || only == rates[r]); t++) {
                 printf("| %llu Mb/s, %g ms |", (unsigned long long)(rates[r] / MBIT),
                        (double)round_trips[t] / (double)FLOW_MS);
                 for (size_t l = 0; l < COUNT(losses); l++) {
@@ -330,7 +336,8 @@ int main(int argc, char **argv)
 
     print_seed();
     if (argc > 1 && strcmp(argv[1], "--table") == 0) {
-        return print_table(argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : 1u << 18);
+        return print_table(argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 0) : 1u << 18,
+                           argc > 3 ? strtoull(argv[3], NULL, 0) * MBIT : 0);
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
