@@ -38,7 +38,7 @@ keep() {
     local small
     small=$(mktemp -d)
     mkdir -p "$found/$1" "$here/corpus/$1"
-    "$built/fuzz_$1" -merge=1 -use_counters=0 "$small" "$here/corpus/$1" "$found/$1" 2>/dev/null
+    "$built/fuzz_$1" -set_cover_merge=1 -use_counters=0 "$small" "$here/corpus/$1" "$found/$1" 2>/dev/null
     find "$here/corpus/$1" -type f -regextype posix-extended -regex '.*/[0-9a-f]{40}' -delete
     # The smallest ones come first, should there be too many.
     find "$small" -type f -printf '%s %p\n' | sort -n | head -n 90 | while read -r _ file; do

@@ -18,7 +18,8 @@
 #endif
 #endif
 #ifdef WITH_SANITIZER
-#include <sanitizer/allocator_interface.h>
+/* Of <sanitizer/allocator_interface.h>, which gcc 12 comes without. */
+size_t __sanitizer_get_current_allocated_bytes(void);
 #endif
 
 #define BATCH       64u
