@@ -682,6 +682,8 @@ int a3mi_assoc_restore(struct a3mi_assoc **out, const struct a3mi_assoc_config *
     a3mi_map64_init_seeded(&rs.spans, own.seed);
     if (rs.peers == NULL) {
         fail(&rs, A3M_ENOMEM);
+    } else if (assoc->dropped > assoc->ck) {
+        fail(&rs, A3M_EPROTO);
     } else {
         get_records(&rs);
     }

@@ -102,6 +102,16 @@ static void act(struct schedule *s)
     case 9: (void)world_send(w, a, b, slot, much, false); return;
     case 10: (void)world_send(w, a, b, slot, 1 + much % 8u, true); return;
     case 11: world_poke(w); return;
+    case 12: world_ask(w, a, b, slot); return;
+    case 13:
+        if (w->options.stored) {
+            (void)world_rollback(w, a);
+        }
+        return;
+    case 14:
+        w->whole_max = much == 0 ? 0 : 1250 + (size_t)much;
+        w->black_hole = (where & 0x80) != 0 ? 1500 : 0;
+        return;
     default: (void)world_send(w, a, b, slot, 1 + much % 4u, false); return;
     }
 }
@@ -121,6 +131,8 @@ static struct world_options take_options(struct fuzz_input *in)
         .by_address = (flags & 2) != 0,
         .refuse = (flags & 4) != 0 ? 100 : 0,
         .lazy_flush = (flags & 8) != 0,
+        .stored = (flags & 16) != 0,
+        .mtu = (flags & 32) != 0 ? 9000 : 0,
     };
 }
 
@@ -129,6 +141,7 @@ static void heal(struct world *w)
     w->net.filter = NULL;
     w->net.faults = (struct core_net_faults){.delay = WORLD_MS, .jitter = WORLD_MS / 10};
     memset(w->net.cut, 0, sizeof(w->net.cut));
+    w->black_hole = 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
