@@ -64,8 +64,9 @@ coverage() {
         LLVM_PROFILE_FILE=$build/$name.profraw "$build/tests/fuzz/$target" "$here/corpus/$name" >/dev/null
     done
     llvm-profdata merge -o "$build/all.profdata" "$build"/*.profraw
-    llvm-cov report "${objects[@]/#/-object=$build/tests/fuzz/}" -instr-profile="$build/all.profdata" \
-        -show-region-summary=false -show-branch-summary=false "${files[@]}"
+    llvm-cov report "$build/tests/fuzz/${objects[0]}" "${objects[@]/#/-object=$build/tests/fuzz/}" \
+        -instr-profile="$build/all.profdata" -show-region-summary=false -show-branch-summary=false \
+        "${files[@]/#/$PWD/}"
 }
 
 case ${1:-} in
