@@ -6,9 +6,9 @@
 #
 # usage: compare_tcp.sh [--loss PERCENT] [--delay MS] [--rate MBIT] [--burst N] [--size BYTES]
 #                       [--runs N] [--seconds N] [--outstanding "1 16"] [--trace FILE]
-#                       [--transports "tcp:cubic a3m:cubic:16"]
+#                       [--transports "tcp:cubic a3m:bbr:16"]
 #
-# A transport is tcp or a3m, its congestion control (of A3M the name only: there is no choice), and, of A3M, how many links the requests are spread over:
+# A transport is tcp or a3m, its congestion control, and, of A3M, how many links the requests are spread over:
 # a link keeps its order, so what is lost holds back what comes behind it on the same link.
 set -euo pipefail
 root=$(dirname "${BASH_SOURCE[0]}")/../..
@@ -20,7 +20,7 @@ root=$(dirname "${BASH_SOURCE[0]}")/../..
 . "$root/tests/support/net.sh"
 
 declare -A set=([loss]=5 [delay]=5 [rate]=100 [burst]=1 [size]=64 [runs]=5 [seconds]=5 [outstanding]="1 16 256"
-    [transports]="tcp:cubic tcp:bbr a3m:cubic a3m:cubic:16" [trace]="")
+    [transports]="tcp:cubic tcp:bbr a3m:cubic a3m:bbr a3m:bbr:16" [trace]="")
 while (($# > 1)); do
     name=${1#--}
     [[ -v set[$name] ]] || fail "no option $1"

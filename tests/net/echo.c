@@ -3,7 +3,7 @@
  * Request and reply over TCP and over A3M, the same work for both, for
  * compare_tcp.sh: a client keeps so many requests outstanding, on one connection or
  * one link (or several: each keeps an order of its own), and a server sends each
- * back. TCP has its congestion control chosen and Nagle's algorithm
+ * back. The congestion control of both can be chosen, TCP has Nagle's algorithm
  * switched off, and everything else is as the kernel and A3M have it.
  *
  * The server prints where it is and serves until it is killed. The client runs
@@ -221,8 +221,9 @@ static void tcp_ask(struct echo *echo)
 static void a3m_begin(struct echo *echo, bool serves)
 {
     char address[128];
+    a3m_node_config config = {.size = sizeof(config), .congestion = echo->congestion};
     (void)snprintf(address, sizeof(address), "udp://%s:0", serves ? echo->host : "0.0.0.0");
-    must("node", a3m_node_new(&echo->node, serves ? "server" : "client", address, NULL));
+    must("node", a3m_node_new(&echo->node, serves ? "server" : "client", address, &config));
     must("start", a3m_node_start(echo->node));
     must("address", a3m_node_address(echo->node, address, sizeof(address)));
     if (!serves) {
@@ -308,7 +309,7 @@ static void usage(void)
     (void)fputs("usage: echo tcp-server|a3m-server --host ADDRESS\n"
                 "       echo tcp-client|a3m-client --host ADDRESS --port N [--outstanding N] [--size BYTES]\n"
                 "            [--seconds N]\n"
-                "       TCP: [--congestion NAME]  A3M: [--links N]\n",
+                "       all: [--congestion NAME]  A3M: [--links N]\n",
                 stderr);
     exit(2);
 }
