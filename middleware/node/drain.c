@@ -6,7 +6,8 @@
  * The messages of a link are settled in the order in which they were sent, in
  * all its lives. So a drain puts a mark on each link that is behind: "when so
  * many are settled". Who settles messages looks at the marks of that link, of
- * which there are none as a rule, and takes off those that are reached.
+ * which there are none as a rule, and takes off those that are reached. What is
+ * given up while no drain waits for it is told by the next one.
  */
 #include "node/node.h"
 
@@ -39,6 +40,7 @@ static uint64_t before(uint64_t from, uint64_t to, uint64_t target)
 void a3mi_link_settle(struct a3mi_link *link, uint64_t n, bool lost)
 {
     uint64_t from = link->settled;
+    uint64_t told = 0;
     link->settled += n;
     A3MI_LIST_FOREACH_SAFE (it, next, &link->drains) {
         struct mark *mark = a3mi_container_of(it, struct mark, on_link);
@@ -48,6 +50,7 @@ void a3mi_link_settle(struct a3mi_link *link, uint64_t n, bool lost)
         if (lost && settled > 0) {
             drain->lost += settled;
             drain->reason = link->reason;
+            told = settled > told ? settled : told;
         }
         if (link->settled >= mark->target) {
             a3mi_list_remove(&mark->on_link);
@@ -55,6 +58,10 @@ void a3mi_link_settle(struct a3mi_link *link, uint64_t n, bool lost)
                 a3mi_waitq_wake(link->socket, &drain->waiters, SIZE_MAX);
             }
         }
+    }
+    if (lost && n > told) {
+        link->socket->untold += n - told;
+        link->socket->untold_reason = link->reason;
     }
 }
 
@@ -103,6 +110,9 @@ static int wait_for_marks(struct a3mi_socket *socket, struct a3mi_drain *drain, 
         result = a3mi_socket_wait(socket, &drain->waiters, deadline, NULL);
     }
     if (drain->marks_set > 0) {
+        /* What was given up is for the next one to tell. */
+        socket->untold += drain->lost;
+        socket->untold_reason = drain->lost > 0 ? drain->reason : socket->untold_reason;
         return result == A3M_ETIMEDOUT
                    ? a3mi_fail(A3M_ETIMEDOUT, "%" PRIu64 " messages are not acknowledged yet", drain->left)
                    : result;
@@ -117,18 +127,17 @@ static int wait_for_marks(struct a3mi_socket *socket, struct a3mi_drain *drain, 
 /* [socket] */
 static int drain_locked(struct a3mi_socket *socket, a3m_time deadline)
 {
-    struct a3mi_drain drain = {0};
     size_t n = count_behind(socket);
-    if (n == 0) {
-        return A3M_OK;
-    }
-    struct mark *marks = calloc(n, sizeof(*marks));
-    if (marks == NULL) {
+    struct mark *marks = n > 0 ? calloc(n, sizeof(*marks)) : NULL;
+    if (n > 0 && marks == NULL) {
         return a3mi_fail(A3M_ENOMEM, "no memory to wait for %zu links", n);
     }
     for (size_t i = 0; i < n; i++) {
         a3mi_list_init(&marks[i].on_link);
     }
+    /* Also what was given up before this call, since the drain before it. */
+    struct a3mi_drain drain = {.lost = socket->untold, .reason = socket->untold_reason};
+    socket->untold = 0;
     a3mi_waitq_init(&drain.waiters);
     set_marks(socket, &drain, marks, n);
     int result = wait_for_marks(socket, &drain, deadline);

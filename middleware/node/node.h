@@ -186,6 +186,8 @@ struct a3m_base {
     struct a3mi_waitq linkers; /* for a link to be up */
     struct a3mi_waitq windows; /* for room in the outbox */
     uint64_t unread, undelivered, unknown, dropped, window_waits;
+    uint64_t untold; /* given up, and no drain has said so */
+    int untold_reason;
 
     struct a3mi_list in_batch; /* [engine] */
     struct a3mi_list batch;    /* [engine] links with messages of this turn */

@@ -5,7 +5,11 @@
 # both, in one table. The runs are interleaved. A measurement, not a test: it has no verdict.
 #
 # usage: compare_tcp.sh [--loss PERCENT] [--delay MS] [--rate MBIT] [--burst N] [--size BYTES]
-#                       [--runs N] [--seconds N] [--outstanding "1 16"] [--tcp "cubic bbr"] [--trace FILE]
+#                       [--runs N] [--seconds N] [--outstanding "1 16"] [--trace FILE]
+#                       [--transports "tcp:cubic a3m:bbr:16"]
+#
+# A transport is tcp or a3m, its congestion control, and, of A3M, how many links the requests are spread over:
+# a link keeps its order, so what is lost holds back what comes behind it on the same link.
 set -euo pipefail
 root=$(dirname "${BASH_SOURCE[0]}")/../..
 : "${A3M_BUILD:=$root/build/release}"
@@ -16,7 +20,7 @@ root=$(dirname "${BASH_SOURCE[0]}")/../..
 . "$root/tests/support/net.sh"
 
 declare -A set=([loss]=5 [delay]=5 [rate]=100 [burst]=1 [size]=64 [runs]=5 [seconds]=5 [outstanding]="1 16 256"
-    [tcp]="cubic bbr" [trace]="")
+    [transports]="tcp:cubic tcp:bbr a3m:cubic a3m:bbr a3m:bbr:16" [trace]="")
 while (($# > 1)); do
     name=${1#--}
     [[ -v set[$name] ]] || fail "no option $1"
@@ -32,18 +36,16 @@ program=$A3M_BUILD/tests/net/echo
 
 # one TRANSPORT OUTSTANDING: a fresh server and a fresh client; a line of the client's in $work/figures.
 one() {
-    local protocol=a3m tcp=()
-    if [[ $1 != a3m ]]; then
-        protocol=tcp
-        tcp=(--congestion "$1")
-    fi
+    local protocol control links
+    IFS=: read -r protocol control links <<<"$1"
+    local how=(--congestion "$control" --links "${links:-1}")
     in_b
-    start server "$protocol-server" --host 10.77.0.2 "${tcp[@]}"
+    start server "$protocol-server" --host 10.77.0.2 "${how[@]}"
     await_line server "at .*:([0-9]+)"
     port=${BASH_REMATCH[1]}
     in_a
     start client "$protocol-client" --host 10.77.0.2 --port "$port" --outstanding "$2" --size "${set[size]}" \
-        --seconds "${set[seconds]}" "${tcp[@]}"
+        --seconds "${set[seconds]}" "${how[@]}"
     finish client 0
     stop server KILL 137 2>/dev/null
     printf '%s %s %s\n' "$1" "$2" "$(<"$work/client.out")" >>"$work/figures"
@@ -51,7 +53,7 @@ one() {
 
 for ((run = 0; run < set[runs]; run++)); do
     for outstanding in ${set[outstanding]}; do
-        for transport in ${set[tcp]} a3m; do
+        for transport in ${set[transports]}; do
             one "$transport" "$outstanding"
         done
     done
@@ -60,17 +62,17 @@ done
 printf '# %s; %s %% loss each way, %s ms there and back, %s Mbit/s; %s bytes, runs of %s s; load %s\n' \
     "$(uname -sr)" "${set[loss]}" "$((2 * set[delay]))" "${set[rate]}" "${set[size]}" "${set[seconds]}" \
     "$(cut -d ' ' -f 1 /proc/loadavg)"
-printf 'outstanding  transport  requests/s   lowest  highest  p50 ms  p90 ms  p99 ms  max ms  runs\n'
+printf 'outstanding  transport          requests/s   lowest  highest  p50 ms  p90 ms  p99 ms  max ms  runs\n'
 
 # A column of a transport's lines, sorted; the middle of it.
 figures() { awk -v p="$1" -v o="$2" -v c="$3" '$1 == p && $2 == o { print $c }' "$work/figures" | sort -n; }
 median() { figures "$@" | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int((NR + 2) / 2)]) / 2 }'; }
 
 for outstanding in ${set[outstanding]}; do
-    for transport in ${set[tcp]} a3m; do
-        name=$transport
-        [[ $transport == a3m ]] || name="TCP $transport"
-        printf '%-11s  %-9s  %10.1f  %7.0f  %7.0f  %6.1f  %6.1f  %6.1f  %6.0f  %4d\n' "$outstanding" "${name/a3m/A3M}" \
+    for transport in ${set[transports]}; do
+        IFS=: read -r protocol control links <<<"$transport"
+        name="${protocol^^} $control${links:+, $links links}"
+        printf '%-11s  %-17s  %10.1f  %7.0f  %7.0f  %6.1f  %6.1f  %6.1f  %6.0f  %4d\n' "$outstanding" "$name" \
             "$(median "$transport" "$outstanding" 4)" "$(figures "$transport" "$outstanding" 4 | head -1)" \
             "$(figures "$transport" "$outstanding" 4 | tail -1)" "$(median "$transport" "$outstanding" 6)" \
             "$(median "$transport" "$outstanding" 8)" "$(median "$transport" "$outstanding" 10)" \

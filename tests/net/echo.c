@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Request and reply over TCP and over A3M, the same work for both, for
- * compare_tcp.sh: a client keeps so many requests outstanding, on one connection
- * or one link, and a server sends each back. TCP has Nagle's algorithm switched
- * off and its congestion control chosen, everything else is as the kernel has it;
- * A3M has its defaults.
+ * compare_tcp.sh: a client keeps so many requests outstanding, on one connection or
+ * one link (or several: each keeps an order of its own), and a server sends each
+ * back. The congestion control of both can be chosen, TCP has Nagle's algorithm
+ * switched off, and everything else is as the kernel and A3M have it.
  *
  * The server prints where it is and serves until it is killed. The client runs
  * for a while and prints its rate and what replies took, without the first tenth
- * of the time. One thread each, blocking calls.
+ * of the time. One thread each (the server of A3M: one a link), blocking calls.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 
 enum {
     OUTSTANDING_MAX = 256, /* more could fill every buffer: both sides write, nobody reads */
+    LINKS_MAX = 64,
     SIZE_MAX_ = 1024,
     SAMPLES_MAX = 4000000,
 };
@@ -37,13 +39,14 @@ struct head {
 
 struct echo {
     const char *host, *congestion;
-    uint64_t port, outstanding, size, seconds;
+    uint64_t port, outstanding, size, seconds, links;
     a3m_node node;
     a3m_socket socket;
     int fd;
     int64_t begin, end; /* of what counts */
     uint64_t sent, count;
-    double *samples; /* ms */
+    uint64_t answered[OUTSTANDING_MAX]; /* [number % OUTSTANDING_MAX]: 1 + the last such number */
+    double *samples;                    /* ms */
 };
 
 static void die(const char *what, const char *why)
@@ -86,15 +89,17 @@ static void write_request(struct echo *echo, uint8_t *bytes)
     memcpy(bytes, &head, sizeof(head));
 }
 
-/* Replies come in the order of the requests. False: the time is over. */
-static bool take_reply(struct echo *echo, const uint8_t *bytes, uint64_t number)
+/* Each request has one reply; on several links they come in any order. False: the time is over. */
+static bool take_reply(struct echo *echo, const uint8_t *bytes)
 {
     struct head head;
     int64_t now = a3m_now().ns;
     memcpy(&head, bytes, sizeof(head));
-    if (head.number != number) {
-        die("reply", "out of order");
+    uint64_t *answered = &echo->answered[head.number % OUTSTANDING_MAX];
+    if (head.number >= echo->sent || *answered > head.number) {
+        die("reply", "to no request, or the second one");
     }
+    *answered = head.number + 1;
     if (now >= echo->begin && now < echo->end && echo->count < SAMPLES_MAX) {
         echo->samples[echo->count++] = (double)(now - head.sent_ns) / 1e6;
     }
@@ -187,7 +192,6 @@ static void tcp_ask(struct echo *echo)
     static uint8_t buffer[SIZE_MAX_ * OUTSTANDING_MAX];
     struct sockaddr_in address = tcp_address(echo);
     size_t have = 0;
-    uint64_t got = 0;
     bool more = true;
     echo->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     must_os("socket", echo->fd);
@@ -203,7 +207,7 @@ static void tcp_ask(struct echo *echo)
         have += (size_t)n;
         size_t at = 0;
         for (; more && have - at >= echo->size; at += echo->size) {
-            more = take_reply(echo, buffer + at, got++);
+            more = take_reply(echo, buffer + at);
             tcp_request(echo);
         }
         have -= at;
@@ -214,29 +218,61 @@ static void tcp_ask(struct echo *echo)
 
 /* ---- A3M --------------------------------------------------------------------- */
 
-static void a3m_begin(struct echo *echo, const a3m_socket_type *type)
+static void a3m_begin(struct echo *echo, bool serves)
 {
     char address[128];
-    bool serves = type == &a3m_rep;
+    a3m_node_config config = {.size = sizeof(config), .congestion = echo->congestion};
     (void)snprintf(address, sizeof(address), "udp://%s:0", serves ? echo->host : "0.0.0.0");
-    must("node", a3m_node_new(&echo->node, serves ? "server" : "client", address, NULL));
-    must("socket", a3m_socket_open(&echo->socket, echo->node, type, serves ? "echo" : NULL));
+    must("node", a3m_node_new(&echo->node, serves ? "server" : "client", address, &config));
     must("start", a3m_node_start(echo->node));
     must("address", a3m_node_address(echo->node, address, sizeof(address)));
+    if (!serves) {
+        must("socket", a3m_socket_open(&echo->socket, echo->node, &a3m_req, NULL));
+        return;
+    }
     (void)fprintf(stderr, "echo: at %s\n", strstr(address, "//") + 2);
+}
+
+/* A socket and a thread for each link. */
+static void *a3m_serve_link(void *arg)
+{
+    const struct echo *echo = arg;
+    a3m_socket server = echo->socket;
+    for (;;) {
+        a3m_msg *request;
+        must("receive", a3m_recv(server, &request));
+        a3m_msg *reply = a3m_msg_dup(request);
+        if (a3m_reply(server, request, reply, A3M_FOREVER) != A3M_OK) {
+            a3m_msg_free(reply); /* the client is gone */
+        }
+        a3m_msg_free(request);
+    }
+    return NULL;
 }
 
 static void a3m_serve(struct echo *echo)
 {
-    a3m_begin(echo, &a3m_rep);
-    for (;;) {
-        a3m_msg *request;
-        must("receive", a3m_recv(echo->socket, &request));
-        a3m_msg *reply = a3m_msg_dup(request);
-        if (a3m_reply(echo->socket, request, reply, A3M_FOREVER) != A3M_OK) {
-            a3m_msg_free(reply); /* the client is gone */
-        }
-        a3m_msg_free(request);
+    static struct echo ends[LINKS_MAX];
+    pthread_t threads[LINKS_MAX];
+    a3m_begin(echo, true);
+    for (uint64_t i = 0; i < echo->links; i++) {
+        char tag[32];
+        ends[i] = *echo;
+        (void)snprintf(tag, sizeof(tag), "echo%" PRIu64, i);
+        must("socket", a3m_socket_open(&ends[i].socket, echo->node, &a3m_rep, tag));
+        must("thread", -pthread_create(&threads[i], NULL, a3m_serve_link, &ends[i]));
+    }
+    (void)pthread_join(threads[0], NULL);
+}
+
+static void a3m_link_all(struct echo *echo)
+{
+    for (uint64_t i = 0; i < echo->links; i++) {
+        char peer[128];
+        a3m_link link;
+        (void)snprintf(peer, sizeof(peer), "udp://%s:%" PRIu64 "/echo%" PRIu64, echo->host, echo->port, i);
+        must("link", a3m_socket_link(echo->socket, peer, &link));
+        must("link", a3m_link_wait(link, a3m_in(a3m_seconds(30))));
     }
 }
 
@@ -249,14 +285,9 @@ static void a3m_ask_one(struct echo *echo)
 
 static void a3m_ask(struct echo *echo)
 {
-    char peer[128];
-    uint64_t got = 0;
     bool more = true;
-    a3m_link link;
-    a3m_begin(echo, &a3m_req);
-    (void)snprintf(peer, sizeof(peer), "udp://%s:%" PRIu64 "/echo", echo->host, echo->port);
-    must("link", a3m_socket_link(echo->socket, peer, &link));
-    must("link", a3m_link_wait(link, a3m_in(a3m_seconds(30))));
+    a3m_begin(echo, false);
+    a3m_link_all(echo);
     prepare(echo);
     for (uint64_t i = 0; i < echo->outstanding; i++) {
         a3m_ask_one(echo);
@@ -264,7 +295,7 @@ static void a3m_ask(struct echo *echo)
     while (more) {
         a3m_msg *reply;
         must("receive", a3m_recv_until(echo->socket, &reply, a3m_in(a3m_seconds(30))));
-        more = take_reply(echo, a3m_msg_data(reply), got++);
+        more = take_reply(echo, a3m_msg_data(reply));
         a3m_msg_free(reply);
         a3m_ask_one(echo);
     }
@@ -278,21 +309,17 @@ static void usage(void)
     (void)fputs("usage: echo tcp-server|a3m-server --host ADDRESS\n"
                 "       echo tcp-client|a3m-client --host ADDRESS --port N [--outstanding N] [--size BYTES]\n"
                 "            [--seconds N]\n"
-                "       TCP: [--congestion NAME]\n",
+                "       all: [--congestion NAME]  A3M: [--links N]\n",
                 stderr);
     exit(2);
 }
 
 static void parse(struct echo *echo, int argc, char **argv)
 {
-    static const struct option options[] = {{"host", 1, NULL, 1},
-                                            {"congestion", 1, NULL, 1},
-                                            {"port", 1, NULL, 1},
-                                            {"outstanding", 1, NULL, 1},
-                                            {"size", 1, NULL, 1},
-                                            {"seconds", 1, NULL, 1},
-                                            {0}};
-    uint64_t *const numbers[] = {&echo->port, &echo->outstanding, &echo->size, &echo->seconds};
+    static const struct option options[] = {
+        {"host", 1, NULL, 1}, {"congestion", 1, NULL, 1}, {"port", 1, NULL, 1},  {"outstanding", 1, NULL, 1},
+        {"size", 1, NULL, 1}, {"seconds", 1, NULL, 1},    {"links", 1, NULL, 1}, {0}};
+    uint64_t *const numbers[] = {&echo->port, &echo->outstanding, &echo->size, &echo->seconds, &echo->links};
     int at;
     while (getopt_long(argc, argv, "", options, &at) == 1) {
         if (at < 2) {
@@ -303,14 +330,14 @@ static void parse(struct echo *echo, int argc, char **argv)
     }
     if (optind + 1 != argc || echo->host == NULL || echo->outstanding == 0 ||
         echo->outstanding > OUTSTANDING_MAX || echo->size < sizeof(struct head) || echo->size > SIZE_MAX_ ||
-        echo->seconds == 0) {
+        echo->seconds == 0 || echo->links == 0 || echo->links > LINKS_MAX) {
         usage();
     }
 }
 
 int main(int argc, char **argv)
 {
-    static struct echo echo = {.outstanding = 1, .size = 64, .seconds = 5};
+    static struct echo echo = {.outstanding = 1, .size = 64, .seconds = 5, .links = 1};
     parse(&echo, argc, argv);
     const char *role = argv[optind];
     if (strcmp(role, "tcp-server") == 0) {

@@ -19,9 +19,10 @@ for ((i = 1; i <= times; i++)); do
     killed "$old_pull" "$old_rep"
     receiver "pull$i" pull "$pull_address" --id sink --links 4
     receiver "rep$i" rep "$rep_address" --id server --links 4
-    await_again push
-    await_again req
+    await_through push
+    await_through req
     old_pull=pull$i old_rep=rep$i
 done
 settle push "$old_pull" req "$old_rep"
 verify
+expect "$checked" " lost [1-9][0-9]*, unknown [1-9]"

@@ -60,7 +60,7 @@ def receive(address):
         seen.add(number)
     delays.sort()
     print("seen", len(seen), "damaged", damaged, "twice", twice, "late", late,
-          "p10", round(delays[len(delays) // 10], 3), "p50", round(delays[len(delays) // 2], 3),
+          "least", round(delays[0], 3), "p50", round(delays[len(delays) // 2], 3),
           "p90", round(delays[len(delays) * 9 // 10], 3))
 
 

@@ -14,7 +14,8 @@
  * (worker_log.h); rep answers with the request's own bytes. check.py knows what
  * may be true of all that.
  *
- * SIGUSR1: come to an end: finish the window, send another one, wait until the node has no record
+ * SIGUSR2: each sender says "through" when a window that began later is through
+ * without loss. SIGUSR1: come to an end: finish the window, send another one, wait until the node has no record
  * left, links being up, and print "quiet" with the statistics. SIGTERM: close.
  */
 #include <errno.h>
@@ -49,6 +50,7 @@ struct worker {
     struct arrivals *arrivals;
     int log_fd;
     _Atomic bool enough;
+    _Atomic unsigned asked; /* how often SIGUSR2 came */
     _Atomic unsigned failures;
 };
 
@@ -58,7 +60,7 @@ struct end {
     uint64_t link;
     a3m_socket socket;
     pthread_t thread;
-    bool troubled;         /* the last window had losses */
+    unsigned asked, told;  /* how often SIGUSR2 had come when the window began; when it was answered last */
     a3m_request *requests; /* req: of a window */
 };
 
@@ -103,13 +105,13 @@ static uint64_t given_up(void)
     return strtoull(a3m_error_detail(), NULL, 10);
 }
 
-/* For the script: a window had losses; the first one after it has none. */
-static void say_outcome(struct end *end, bool good)
+/* For the script: a window that began after the last SIGUSR2 is through, and nothing of it was lost. */
+static void say_through(struct end *end, bool good)
 {
-    if (good == end->troubled) {
-        (void)fprintf(stderr, "worker: %s on %" PRIu64 "\n", good ? "again" : "lost", end->link);
+    if (good && end->asked > end->told) {
+        (void)fprintf(stderr, "worker: through on %" PRIu64 "\n", end->link);
+        end->told = end->asked;
     }
-    end->troubled = !good;
 }
 
 /* For the script: the first window is on its way. */
@@ -135,7 +137,7 @@ static bool push_window(struct end *end, uint64_t first, uint64_t n)
     }
     say_begun(end, first, n);
     int code = a3m_socket_drain(end->socket, patience());
-    say_outcome(end, code == A3M_OK);
+    say_through(end, code == A3M_OK);
     if (code == A3M_OK) {
         note(worker, "confirmed %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", end->link, first, n);
     } else if (code == A3M_ETIMEDOUT) {
@@ -205,7 +207,7 @@ static bool request_window(struct end *end, uint64_t first, uint64_t n)
         last = code;
         all &= code == A3M_OK;
     }
-    say_outcome(end, all);
+    say_through(end, all);
     note_replies(end, first + begun, n - begun, last);
     return true;
 }
@@ -219,6 +221,7 @@ static void *send_main(void *arg)
     for (uint64_t sent = 0; good && !last && sent < worker->count;) {
         uint64_t n = worker->count - sent < worker->window ? worker->count - sent : worker->window;
         last = atomic_load(&worker->enough);
+        end->asked = atomic_load(&worker->asked);
         note(worker, "sending %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", end->link, sent, n);
         good = worker->requests ? request_window(end, sent, n) : push_window(end, sent, n);
         sent += n;
@@ -325,18 +328,24 @@ static void await_quiet(struct worker *worker)
                   stats.bad_frame, stats.stray, stats.duplicate_id);
 }
 
-static void await_signal(int number)
+/* Waits for one of two signals, which are blocked in all threads, and returns it. */
+static int await_signal(int one, int other)
 {
     sigset_t set;
+    int number;
     (void)sigemptyset(&set);
-    (void)sigaddset(&set, number);
+    (void)sigaddset(&set, one);
+    (void)sigaddset(&set, other);
     while (sigwait(&set, &number) != 0) {}
+    return number;
 }
 
 static void *signal_main(void *arg)
 {
     struct worker *worker = arg;
-    await_signal(SIGUSR1);
+    while (await_signal(SIGUSR1, SIGUSR2) == SIGUSR2) {
+        atomic_fetch_add(&worker->asked, 1);
+    }
     atomic_store(&worker->enough, true);
     return NULL;
 }
@@ -389,7 +398,7 @@ static void work(struct worker *worker)
     }
     (void)pthread_join(signals, NULL);
     await_quiet(worker);
-    await_signal(SIGTERM);
+    (void)await_signal(SIGTERM, SIGTERM);
     close_node(worker);
     if (!worker->sends) {
         join(worker, ends);
@@ -471,6 +480,7 @@ int main(int argc, char **argv)
     parse(&worker, argc, argv);
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGUSR1);
+    (void)sigaddset(&signals, SIGUSR2);
     (void)sigaddset(&signals, SIGTERM);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (worker.sends) {

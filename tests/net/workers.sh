@@ -10,9 +10,10 @@
 #   both N REQUESTS HOST             two pairs: pull and push, rep and req
 #   await_begun NAME…                waits until senders are under way
 #   await_done NAME…                 … and have sent all (those with --count)
-#   await_again NAME                 … or that each of its four links works again, after losses
+#   await_through NAME               … or until each of its four links has taken a window from now on
 #   settle NAME…                     once each has done its work, nothing is left in any, and they close
-#   verify                           check.py over the logs of all that were started so far
+#   verify                           check.py over the logs of all that were started so far; its sums are
+#                                    in $checked
 #   figure NAME WHAT                 prints a number of its last statistics ("retransmitted")
 #   relay_end                        ends the relay of net_setup_relay; its counters are in $err
 #   hold SECONDS                     how long a fault lasts
@@ -110,11 +111,12 @@ settle() {
     done
 }
 
-# await_again NAME: every one of its four links had losses, and then works again.
-await_again() {
+# await_through NAME: each of its four links has taken a whole window since, and lost nothing of it.
+await_through() {
     local i
+    kill -USR2 "${pid_of[$1]}"
     for i in 1 2 3 4; do
-        await_line "$1" "worker: again"
+        await_line "$1" "worker: through"
     done
 }
 
@@ -126,7 +128,8 @@ await_done() {
 }
 
 verify() {
-    python3 "$here/check.py" --sent "${sent_logs[@]}" --received "${received_logs[@]}" || fail "check"
+    checked=$(python3 "$here/check.py" --sent "${sent_logs[@]}" --received "${received_logs[@]}") || fail "$checked"
+    printf '%s\n' "$checked"
     rm "${sent_logs[@]}" "${received_logs[@]}"
     sent_logs=()
     received_logs=()

@@ -200,6 +200,23 @@ static void test_drain_link_ends_what_was_given_up_is_told(void **arg)
     assert_int_equal(report.undelivered + report.unknown, 6);
 }
 
+static void test_drain_link_ended_before_the_call_what_was_given_up_is_told(void **arg)
+{
+    (void)arg;
+    struct world world;
+    make(&world);
+    for (int i = 0; i < 6; i++) {
+        send_one(&world);
+    }
+    close_b(&world); /* it has received nothing yet */
+    settle(&world);
+    int result = a3m_socket_drain(world.push, A3M_NOW);
+    assert_true(result == A3M_ERESTARTED || result == A3M_ECLOSED);
+    assert_string_equal(a3m_error_detail(), "6 messages were given up with their link");
+    assert_int_equal(a3m_socket_drain(world.push, A3M_NOW), A3M_OK); /* told once */
+    (void)a3m_node_close(world.a, A3M_NOW, NULL);
+}
+
 static void test_drain_all_was_acknowledged_a_link_that_ends_then_is_no_loss(void **arg)
 {
     (void)arg;
@@ -239,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_drain_not_acknowledged_says_how_many),
         cmocka_unit_test(test_drain_waits_for_every_link_and_not_for_what_is_sent_later),
         cmocka_unit_test(test_drain_link_ends_what_was_given_up_is_told),
+        cmocka_unit_test(test_drain_link_ended_before_the_call_what_was_given_up_is_told),
         cmocka_unit_test(test_drain_all_was_acknowledged_a_link_that_ends_then_is_no_loss),
         cmocka_unit_test(test_drain_socket_closes_it_returns),
     };
