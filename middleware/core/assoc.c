@@ -26,10 +26,10 @@ static void init_slabs(struct a3mi_assoc *assoc)
     a3mi_slab_init(&assoc->receiver_slab, sizeof(struct a3mi_receiver), 8, 0);
     a3mi_slab_init(&assoc->unit_slab, A3MI_UNIT_SIZE(A3MI_PACKET_SMALL_MAX), 64, 0);
     a3mi_slab_init(&assoc->large_unit_slab, A3MI_UNIT_SIZE(A3MI_PACKET_MAX), 16, 0);
-    a3mi_slab_init(&assoc->ring_slab, A3MI_RING * sizeof(struct a3mi_unit *), 1, 0);
+    a3mi_ring_slabs_init(assoc);
     a3mi_slab_init(&assoc->span_slab, sizeof(struct a3mi_span), 64, 0);
     a3mi_partial_slab_init(&assoc->partial_slab);
-    a3mi_slab_init(&assoc->ranges_slab, A3MI_RANGES_BLOCK * sizeof(struct a3mi_range), 4, 0);
+    a3mi_ranges_slabs_init(assoc);
     a3mi_answer_slabs_init(assoc);
     a3mi_parting_slab_init(&assoc->parting_slab);
 }
@@ -41,10 +41,10 @@ static void fini_slabs(struct a3mi_assoc *assoc)
     a3mi_slab_fini(&assoc->receiver_slab);
     a3mi_slab_fini(&assoc->unit_slab);
     a3mi_slab_fini(&assoc->large_unit_slab);
-    a3mi_slab_fini(&assoc->ring_slab);
+    a3mi_ring_slabs_fini(assoc);
     a3mi_slab_fini(&assoc->span_slab);
     a3mi_slab_fini(&assoc->partial_slab);
-    a3mi_slab_fini(&assoc->ranges_slab);
+    a3mi_ranges_slabs_fini(assoc);
     a3mi_slab_fini(&assoc->answer_slab);
     a3mi_slab_fini(&assoc->large_answer_slab);
     a3mi_slab_fini(&assoc->parting_slab);
@@ -98,6 +98,9 @@ static void init_config(struct a3mi_assoc *assoc, const struct a3mi_assoc_config
     assoc->packet_limit = limit - A3MI_PACKET_TAG;
     if (assoc->config.window == 0) {
         assoc->config.window = A3MI_WINDOW;
+    }
+    if (assoc->config.window > A3MI_RING_MAX) {
+        assoc->config.window = A3MI_RING_MAX;
     }
     if (assoc->config.linger == 0) {
         assoc->config.linger = A3MI_LINGER;

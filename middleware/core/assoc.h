@@ -122,7 +122,7 @@ struct a3mi_assoc_config {
     uint8_t key[16];        /* random: of the permutation that hides the clock */
     uint64_t seed;          /* of what need not be secret: jitter, hash seeds */
     size_t mtu;             /* largest packet; at least 1,200 */
-    uint32_t window;        /* units granted to a proven sender; 0: 2,048 */
+    uint32_t window;        /* units granted to a proven sender; 0: 2,048; 262,144 at most */
     int64_t linger;         /* ns; 0: 2 s */
     int64_t peer_timeout;   /* ns; 0: none */
     bool gated;             /* nothing leaves before the state that it speaks of is stored */

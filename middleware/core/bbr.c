@@ -9,11 +9,13 @@
  *                                       └───────────────────── queue, loss ─────────────────┘
  *   every 5 s without a new smallest round trip: PROBE_RTT, then DOWN
  *
- * One thing differs: a loss counts as a sign of too much only while a queue is
- * seen, which is to say that round trips are an eighth longer than the smallest.
- * So a path that loses at random, however much, is used to its full, which is
- * what this controller is chosen for; a buffer shorter than that is filled a
- * quarter beyond the path's rate for as long as UP lasts, and no longer.
+ * Two things differ. A loss counts as a sign of too much only while a queue is
+ * seen, which is to say that the round trips of a whole round are longer than the
+ * smallest by a thirty-second; so a loss by chance is not answered. And what is
+ * lost although less is sent than the path delivers, which is measured in DOWN,
+ * is sent in addition: otherwise a path that loses one packet in five would be
+ * used to four fifths of the four fifths that it can deliver. So a path that
+ * loses at random is used to its full, which is what this controller is chosen for.
  */
 #include "core/congestion.h"
 
@@ -32,6 +34,11 @@
 #define BETA_TENTHS       7u
 #define HEADROOM_PER_CENT 85u
 #define RATE_MARGIN       99u /* per cent: a little less than the path delivers [PacingMarginPercent] */
+#define QUEUE_SHARE       32
+#define LOSS_UNIT         1024u
+#define LOSS_MOST         (LOSS_UNIT / 2)
+#define CLEAR_AFTER       2u /* rounds in DOWN, until nothing is heard of what UP sent */
+#define CLEAR_ROUNDS      2u /* that are counted then */
 #define BANDWIDTH_MAX     (UINT64_C(1) << 44)
 #define ROUND_TRIP_MAX_US UINT64_C(1000000)
 
@@ -80,9 +87,23 @@ static uint64_t bdp(const struct a3mi_bbr *bbr)
            min_u64((uint64_t)bbr->min_rtt / 1000, ROUND_TRIP_MAX_US) / MILLION;
 }
 
+/* What must be sent for so much to arrive. */
+static uint64_t with_loss(const struct a3mi_bbr *bbr, uint64_t n)
+{
+    return n / (LOSS_UNIT - bbr->loss) * LOSS_UNIT;
+}
+
 static uint64_t with_headroom(const struct a3mi_bbr *bbr)
 {
     return bbr->in_flight_high == UINT64_MAX ? UINT64_MAX : bbr->in_flight_high / 100 * HEADROOM_PER_CENT;
+}
+
+/* What the phase would have in flight; three packets more, which wait for acknowledgements in pairs. */
+static uint64_t target_window(const struct a3mi_cc *cc)
+{
+    const struct a3mi_bbr *bbr = &cc->of.bbr;
+
+    return max_u64(bdp(bbr) / 100 * gains[bbr->phase].window + 3 * (uint64_t)cc->packet, minimum(cc));
 }
 
 static void enter(struct a3mi_bbr *bbr, enum a3mi_bbr_phase phase, int64_t now)
@@ -97,14 +118,18 @@ static void enter(struct a3mi_bbr *bbr, enum a3mi_bbr_phase phase, int64_t now)
 /* A queue stands: the round trips of this round are longer than the path is. */
 static bool sees_queue(const struct a3mi_bbr *bbr)
 {
-    return bbr->round_rtt != INT64_MAX && bbr->round_rtt > bbr->min_rtt + bbr->min_rtt / 8;
+    return bbr->round_rtt != INT64_MAX && bbr->round_rtt > bbr->min_rtt + bbr->min_rtt / QUEUE_SHARE;
 }
 
-/* What was sent then was too much [IsInflightTooHigh]. */
+/* What was sent then was too much [IsInflightTooHigh]: more of it was lost than is at random, by half. */
 static bool is_too_much(const struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
 {
+    const struct a3mi_bbr *bbr = &cc->of.bbr;
+    uint64_t sent = ack->rate.in_flight;
+    uint64_t random = sent / LOSS_UNIT * (bbr->loss + bbr->loss / 2);
+
     return ack->rate.lost > 2 * (uint64_t)cc->packet &&
-           ack->rate.lost > ack->rate.in_flight / 100 * LOSS_PER_CENT && sees_queue(&cc->of.bbr);
+           ack->rate.lost > sent / 100 * LOSS_PER_CENT + random && sees_queue(bbr);
 }
 
 static void note_rtt(struct a3mi_bbr *bbr, int64_t rtt, int64_t now)
@@ -113,6 +138,9 @@ static void note_rtt(struct a3mi_bbr *bbr, int64_t rtt, int64_t now)
         return;
     }
     bbr->round_rtt = rtt < bbr->round_rtt ? rtt : bbr->round_rtt;
+    if (bbr->phase == A3MI_BBR_DOWN && bbr->rounds > bbr->phase_rounds) {
+        bbr->clear_rtt = rtt > bbr->clear_rtt ? rtt : bbr->clear_rtt;
+    }
     if (rtt < bbr->probe_rtt_min) {
         bbr->probe_rtt_min = rtt;
         bbr->probe_rtt_at = now;
@@ -123,14 +151,15 @@ static void note_rtt(struct a3mi_bbr *bbr, int64_t rtt, int64_t now)
     }
 }
 
-/* Losses outside of probing: less until the next probe, but not less than what arrived [AdaptLowerBounds]. */
+/*
+ * Losses while neither probing nor slower by choice: less until the next probe, but not less than what
+ * arrived [AdaptLowerBounds].
+ */
 static void bound(struct a3mi_cc *cc)
 {
     struct a3mi_bbr *bbr = &cc->of.bbr;
-    bool probing = bbr->phase == A3MI_BBR_STARTUP || bbr->phase == A3MI_BBR_REFILL ||
-                   bbr->phase == A3MI_BBR_UP;
 
-    if (probing || !bbr->round_lossy) {
+    if (bbr->phase != A3MI_BBR_CRUISE || !bbr->round_lossy) {
         return;
     }
     bbr->bw_bound = max_u64(bbr->round_bw, bandwidth(bbr) / 10 * BETA_TENTHS);
@@ -143,6 +172,7 @@ static void begin_round(struct a3mi_cc *cc)
     struct a3mi_bbr *bbr = &cc->of.bbr;
 
     bound(cc);
+    bbr->clear_queue |= bbr->phase == A3MI_BBR_DOWN && bbr->rounds > bbr->phase_rounds && sees_queue(bbr);
     bbr->rounds++;
     bbr->round_bw = 0;
     bbr->round_bytes = 0;
@@ -155,12 +185,29 @@ static void begin_round(struct a3mi_cc *cc)
     }
 }
 
+/* DOWN, and what probing sent has gone: less is sent than the path delivers. */
+static bool is_clear(const struct a3mi_bbr *bbr)
+{
+    return bbr->phase == A3MI_BBR_DOWN && bbr->rounds - bbr->phase_rounds >= CLEAR_AFTER;
+}
+
+/* Takes the share lost in this DOWN into the mean: a quarter of it. Where others made a queue, nothing is known. */
+static void note_loss(struct a3mi_bbr *bbr)
+{
+    uint64_t sent = bbr->clear_bytes + bbr->clear_lost;
+    bool queue = bbr->clear_queue || bbr->clear_rtt > bbr->min_rtt + bbr->min_rtt / 4;
+    uint64_t share = sent > 0 && !queue ? bbr->clear_lost * LOSS_UNIT / sent : 0;
+
+    bbr->loss = (uint32_t)min_u64((3 * bbr->loss + share + 2) / 4, LOSS_MOST);
+}
+
 static void note_delivery(struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
 {
     struct a3mi_bbr *bbr = &cc->of.bbr;
     uint64_t rate = ack->rate.rate;
 
     bbr->round_bytes += ack->bytes;
+    bbr->clear_bytes += is_clear(bbr) ? ack->bytes : 0;
     bbr->round_bw = max_u64(bbr->round_bw, rate);
     bbr->round_lossy |= is_too_much(cc, ack);
     if (rate > 0 && (!ack->rate.idle || rate >= max_bw(bbr))) {
@@ -196,6 +243,10 @@ static void enter_down(struct a3mi_bbr *bbr, int64_t now)
 {
     enter(bbr, A3MI_BBR_DOWN, now);
     bbr->cycle_at = now;
+    bbr->clear_bytes = 0;
+    bbr->clear_lost = 0;
+    bbr->clear_rtt = 0;
+    bbr->clear_queue = false;
     bbr->cycle_ns = CYCLE_LEAST + spread(now);
     bbr->cycle_rounds = bbr->rounds;
 }
@@ -235,7 +286,7 @@ static void go_up(struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
         ack->in_flight + ack->bytes >= bbr->in_flight_high - cc->packet) {
         bbr->in_flight_high += ack->bytes;
     }
-    if (is_full(bbr, ack) || (long_enough && ack->in_flight >= bdp(bbr) / 4 * 5)) {
+    if (is_full(bbr, ack) || (long_enough && ack->in_flight >= with_loss(bbr, bdp(bbr)) / 4 * 5)) {
         leave_up(bbr, ack->now);
     }
 }
@@ -258,7 +309,7 @@ static void probe_rtt(struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
 {
     struct a3mi_bbr *bbr = &cc->of.bbr;
 
-    if (bbr->floor_since == INT64_MAX && ack->in_flight <= max_u64(bdp(bbr) / 2, minimum(cc))) {
+    if (bbr->floor_since == INT64_MAX && ack->in_flight <= target_window(cc)) {
         bbr->floor_since = ack->now;
         bbr->phase_rounds = bbr->rounds;
         bbr->probe_rtt_min = INT64_MAX;
@@ -275,6 +326,23 @@ static void probe_rtt(struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
     } else {
         enter(bbr, A3MI_BBR_STARTUP, ack->now);
     }
+}
+
+/* Until the queue has gone; and where there were losses, until it is known how many there are without one. */
+static void go_down(struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
+{
+    struct a3mi_bbr *bbr = &cc->of.bbr;
+    bool counted = bbr->rounds - bbr->phase_rounds >= CLEAR_AFTER + CLEAR_ROUNDS;
+
+    if (!is_time_to_probe(cc, ack->now) &&
+        (ack->in_flight > min_u64(bdp(bbr), with_headroom(bbr)) || (bbr->cycle_lost > 0 && !counted))) {
+        return;
+    }
+    if (counted || bbr->cycle_lost == 0) {
+        note_loss(bbr);
+    }
+    bbr->cycle_lost = 0;
+    enter(bbr, A3MI_BBR_CRUISE, ack->now);
 }
 
 static void cruise(struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
@@ -303,11 +371,7 @@ static void next_phase(struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
             enter_down(bbr, ack->now);
         }
         break;
-    case A3MI_BBR_DOWN:
-        if (is_time_to_probe(cc, ack->now) || ack->in_flight <= min_u64(bdp(bbr), with_headroom(bbr))) {
-            enter(bbr, A3MI_BBR_CRUISE, ack->now);
-        }
-        break;
+    case A3MI_BBR_DOWN: go_down(cc, ack); break;
     case A3MI_BBR_CRUISE: cruise(cc, ack); break;
     case A3MI_BBR_REFILL:
         if (bbr->rounds > bbr->phase_rounds) {
@@ -330,8 +394,8 @@ static uint64_t window_bound(const struct a3mi_bbr *bbr)
 
 static void set_window(struct a3mi_cc *cc, uint64_t acked)
 {
-    struct a3mi_bbr *bbr = &cc->of.bbr;
-    uint64_t target = bdp(bbr) / 100 * gains[bbr->phase].window + 3 * (uint64_t)cc->packet;
+    const struct a3mi_bbr *bbr = &cc->of.bbr;
+    uint64_t target = target_window(cc);
 
     if (bbr->full) {
         cc->window = min_u64(cc->window + acked, target);
@@ -346,6 +410,9 @@ static void set_rate(struct a3mi_cc *cc)
     const struct a3mi_bbr *bbr = &cc->of.bbr;
     uint64_t rate = bandwidth(bbr) / 10000 * gains[bbr->phase].rate * RATE_MARGIN;
 
+    if (bbr->phase != A3MI_BBR_DOWN) {
+        rate = with_loss(bbr, rate);
+    }
     /* Until the path is known to be full, a low sample is no reason to be slower. */
     if (bbr->full || rate > cc->rate) {
         cc->rate = rate;
@@ -373,10 +440,14 @@ static void bbr_acked(struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
     set_rate(cc);
 }
 
-/* Losses are counted in the samples of the acknowledgements that show them. */
+/* For how many there are at random; too many for the queue are seen in the samples of acknowledgements. */
 static void bbr_lost(struct a3mi_cc *cc, int64_t sent_at, int64_t now)
 {
-    (void)cc, (void)sent_at, (void)now;
+    struct a3mi_bbr *bbr = &cc->of.bbr;
+
+    (void)sent_at, (void)now;
+    bbr->cycle_lost += cc->packet;
+    bbr->clear_lost += is_clear(bbr) ? cc->packet : 0;
 }
 
 static void bbr_spurious(struct a3mi_cc *cc, int64_t lost_at)

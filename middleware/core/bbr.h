@@ -27,6 +27,7 @@ struct a3mi_bbr {
     uint64_t bw_bound, in_flight_bound; /* until the next probe, by losses since the last one; UINT64_MAX */
     uint64_t in_flight_high;            /* more is too much; UINT64_MAX */
     int64_t min_rtt, min_rtt_at;
+    uint32_t loss;                       /* at random, in 1/1024 of what is sent */
     int64_t probe_rtt_min, probe_rtt_at; /* the smallest since the last PROBE_RTT */
 
     uint64_t full_bw; /* of STARTUP */
@@ -37,7 +38,11 @@ struct a3mi_bbr {
     int64_t cycle_ns; /* and how long until it begins again, at most */
     uint64_t cycle_rounds;
 
-    bool feedback;       /* what probing found is still arriving */
+    uint64_t cycle_lost;              /* bytes, since probing was over last */
+    uint64_t clear_bytes, clear_lost; /* delivered and lost in DOWN, when what probing sent has gone */
+    bool clear_queue;                 /* a round of it saw a queue */
+    int64_t clear_rtt;                /* the longest round trip of DOWN, but for its first round */
+    bool feedback;                    /* what probing found is still arriving */
     int64_t floor_since; /* in PROBE_RTT: since when there is little in flight; INT64_MAX: not yet */
 
     /* Of this round trip. */

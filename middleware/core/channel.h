@@ -57,8 +57,10 @@ void a3mi_channel_report_acked(struct a3mi_assoc *assoc);
 
 /* ---- Receiving (channel_rx.c) ------------------------------------------------- */
 
-/* The most ranges of a message, or of a half-connection, that are kept apart. */
+/* The most ranges of a message that are kept apart. */
 #define A3MI_RANGES_BLOCK 256u
+/* And of a half-connection. A window has no more than half as many ranges as units, so none is ever turned away. */
+#define A3MI_RANGES_MAX (A3MI_RANGES_BLOCK << 3 * (A3MI_RANGES_SIZES - 1))
 /* The largest control message. */
 #define A3MI_CONTROL_MESSAGE_MAX 65536u
 /* What a channel holds of messages that wait for an earlier one, at most. */
@@ -101,10 +103,15 @@ bool a3mi_channel_take(struct a3mi_assoc *assoc, const struct a3mi_origin *origi
 /* The channel with this index that belongs to the origin, or NULL. */
 struct a3mi_rx *a3mi_channel_find(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, uint32_t index);
 
-/* Whether the set has room for [first, end): lends it a block when that is what it lacks. */
+/*
+ * Whether the set has room for [first, end): lends it a block, or a larger one, of up to `most` ranges, when
+ * that is what it lacks.
+ */
 enum a3mi_ranges_added a3mi_ranges_make_room(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges,
-                                             uint64_t first, uint64_t end);
+                                             uint64_t first, uint64_t end, uint32_t most);
 /* Takes the block back, when it is not needed (or `always`). */
 void a3mi_ranges_tidy(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges, bool always);
+void a3mi_ranges_slabs_init(struct a3mi_assoc *assoc);
+void a3mi_ranges_slabs_fini(struct a3mi_assoc *assoc);
 
 #endif

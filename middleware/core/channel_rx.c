@@ -64,18 +64,60 @@ static bool is_there(const struct a3mi_assoc *assoc, const struct a3mi_rx *rx)
 
 /* ---- Blocks of ranges --------------------------------------------------------- */
 
+static struct a3mi_slab *block_slab(struct a3mi_assoc *assoc, uint32_t capacity)
+{
+    unsigned i = 0;
+
+    while ((A3MI_RANGES_BLOCK << 3 * i) < capacity) {
+        i++;
+    }
+    return &assoc->ranges_slabs[i];
+}
+
+void a3mi_ranges_slabs_init(struct a3mi_assoc *assoc)
+{
+    for (unsigned i = 0; i < A3MI_RANGES_SIZES; i++) {
+        a3mi_slab_init(&assoc->ranges_slabs[i],
+                       ((size_t)A3MI_RANGES_BLOCK << 3 * i) * sizeof(struct a3mi_range), i == 0 ? 4 : 1, 0);
+    }
+}
+
+void a3mi_ranges_slabs_fini(struct a3mi_assoc *assoc)
+{
+    for (unsigned i = 0; i < A3MI_RANGES_SIZES; i++) {
+        a3mi_slab_fini(&assoc->ranges_slabs[i]);
+    }
+}
+
+/* Moves what there is into a block of the next size. */
+static bool enlarge(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges, uint32_t most)
+{
+    uint32_t old = ranges->capacity;
+    uint32_t capacity = old == 0 ? A3MI_RANGES_BLOCK : old << 3;
+    struct a3mi_range *block = capacity <= most ? a3mi_slab_get(block_slab(assoc, capacity)) : NULL;
+
+    if (block == NULL) {
+        return false;
+    }
+    uint32_t count = ranges->count;
+    struct a3mi_range *before = a3mi_ranges_take_back(ranges);
+
+    if (before != NULL) {
+        memcpy(block, before, count * sizeof(*block));
+        a3mi_slab_put(block_slab(assoc, old), before);
+    }
+    a3mi_ranges_lend(ranges, block, capacity);
+    ranges->count = count;
+    return true;
+}
+
 enum a3mi_ranges_added a3mi_ranges_make_room(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges,
-                                             uint64_t first, uint64_t end)
+                                             uint64_t first, uint64_t end, uint32_t most)
 {
     enum a3mi_ranges_added answer = a3mi_ranges_probe(ranges, first, end);
 
-    if (answer == A3MI_RANGES_FULL && ranges->v == NULL) {
-        struct a3mi_range *block = a3mi_slab_get(&assoc->ranges_slab);
-
-        if (block != NULL) {
-            a3mi_ranges_lend(ranges, block, A3MI_RANGES_BLOCK);
-            answer = A3MI_RANGES_ADDED;
-        }
+    if (answer == A3MI_RANGES_FULL && enlarge(assoc, ranges, most)) {
+        answer = A3MI_RANGES_ADDED;
     }
     return answer;
 }
@@ -83,7 +125,9 @@ enum a3mi_ranges_added a3mi_ranges_make_room(struct a3mi_assoc *assoc, struct a3
 void a3mi_ranges_tidy(struct a3mi_assoc *assoc, struct a3mi_ranges *ranges, bool always)
 {
     if (ranges->v != NULL && (always || ranges->count == 0)) {
-        a3mi_slab_put(&assoc->ranges_slab, a3mi_ranges_take_back(ranges));
+        uint32_t capacity = ranges->capacity;
+
+        a3mi_slab_put(block_slab(assoc, capacity), a3mi_ranges_take_back(ranges));
     }
 }
 
@@ -251,7 +295,7 @@ static enum taken take_piece(struct a3mi_assoc *assoc, const struct a3mi_origin 
         return TAKEN;
     }
     if (frame->size > 0) {
-        switch (a3mi_ranges_make_room(assoc, &partial->have, frame->offset, end)) {
+        switch (a3mi_ranges_make_room(assoc, &partial->have, frame->offset, end, A3MI_RANGES_BLOCK)) {
         case A3MI_RANGES_FULL: return NO_ROOM;
         case A3MI_RANGES_PRESENT: assoc->stats.bad_frame++; return TAKEN;
         case A3MI_RANGES_ADDED: break;

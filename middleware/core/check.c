@@ -24,7 +24,7 @@ static void check_units(const struct a3mi_sender *sender)
     uint64_t number = 0;
 
     for (uint64_t seq = sender->acked; seq != sender->next; seq++) {
-        const struct a3mi_unit *unit = sender->ring[seq % A3MI_RING];
+        const struct a3mi_unit *unit = a3mi_ring_get(&sender->ring, seq);
 
         if (unit != NULL) {
             assert(unit->seq == seq && unit->frames > 0 && unit->frames <= A3MI_UNIT_FRAMES(A3MI_PACKET_MAX));
@@ -51,7 +51,7 @@ static void check_sender(const struct a3mi_assoc *assoc, const struct a3mi_sende
 {
     assert(sender->s == a3mi_assoc_hide(assoc, sender->order) && sender->order <= assoc->ck);
     assert(a3mi_map64_get(&assoc->senders, sender->s) == sender);
-    assert(sender->acked <= sender->next && sender->next - sender->acked <= A3MI_RING);
+    assert(sender->acked <= sender->next && sender->next - sender->acked <= sender->ring.size);
     assert(sender->state != A3MI_SENDER_OPENING || sender->next == 0 || !sender->accepted_any);
     assert(sender->state != A3MI_SENDER_OPEN || sender->next <= sender->limit || !sender->accepted_any);
     assert(!a3mi_list_linked(&sender->active) || !sender->ended);

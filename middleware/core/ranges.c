@@ -31,9 +31,14 @@ bool a3mi_ranges_has(const struct a3mi_ranges *r, uint64_t n)
     if (n < r->next) {
         return true;
     }
+    return a3mi_ranges_index(r, n) < r->count;
+}
+
+uint32_t a3mi_ranges_index(const struct a3mi_ranges *r, uint64_t n)
+{
     uint32_t i = r->count > 0 ? locate(r, n + 1) : 0;
 
-    return i < r->count && r->v[i].first <= n;
+    return i < r->count && r->v[i].first <= n ? i : r->count;
 }
 
 uint64_t a3mi_ranges_end(const struct a3mi_ranges *r)

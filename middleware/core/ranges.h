@@ -56,6 +56,9 @@ static inline struct a3mi_range *a3mi_ranges_take_back(struct a3mi_ranges *r)
 
 bool a3mi_ranges_has(const struct a3mi_ranges *r, uint64_t n);
 
+/* The range that n is in; count: none. */
+uint32_t a3mi_ranges_index(const struct a3mi_ranges *r, uint64_t n);
+
 /* The end of the last range: no number from there on is in the set. */
 uint64_t a3mi_ranges_end(const struct a3mi_ranges *r);
 

@@ -52,7 +52,7 @@ struct a3mi_receiver {
     bool blocked;              /* its sender must learn first that we ended everything: nothing is accepted */
     uint8_t ack_state;         /* enum a3mi_ack_state */
     uint16_t filled, unfilled; /* units since the last acknowledgement */
-    uint16_t rotation;         /* which ranges are told first, when there are too many */
+    uint32_t rotation;         /* which ranges are told first, when there are too many */
     struct a3mi_path path;
 
     struct a3mi_ranges have; /* units */

@@ -27,54 +27,61 @@ void a3mi_receiver_ack_wait(struct a3mi_assoc *assoc, struct a3mi_receiver *rece
     a3mi_alarm_by(assoc, &receiver->alarm, receiver->ack_by);
 }
 
+/* Puts an index where it belongs among those chosen, once. */
+static void choose(uint32_t *chosen, unsigned *n, uint32_t index)
+{
+    unsigned at = *n;
+
+    while (at > 0 && chosen[at - 1] > index) {
+        at--;
+    }
+    if (at > 0 && chosen[at - 1] == index) {
+        return;
+    }
+    memmove(&chosen[at + 1], &chosen[at], (*n - at) * sizeof(chosen[0]));
+    chosen[at] = index;
+    ++*n;
+}
+
 /*
- * Chooses `n` of more ranges than can be told: the one received last, and the
- * others in turn from acknowledgement to acknowledgement.
+ * Chooses `max` of more ranges than can be told, in their order: the one received
+ * last, and the others in turn from acknowledgement to acknowledgement. Returns
+ * how many.
  */
-static void choose(struct a3mi_receiver *receiver, unsigned n, bool chosen[A3MI_RANGES_BLOCK])
+static unsigned choose_ranges(struct a3mi_receiver *receiver, unsigned max, uint32_t chosen[A3MI_ACK_RANGES])
 {
     const struct a3mi_ranges *have = &receiver->have;
+    uint32_t last = a3mi_ranges_index(have, receiver->last_seq);
+    unsigned n = 0;
 
-    memset(chosen, 0, A3MI_RANGES_BLOCK * sizeof(chosen[0]));
-    for (uint32_t i = 0; i < have->count && n > 0; i++) {
-        if (have->v[i].first <= receiver->last_seq && receiver->last_seq < have->v[i].end) {
-            chosen[i] = true;
-            n--;
-        }
+    if (last < have->count) {
+        choose(chosen, &n, last);
     }
-    for (uint32_t at = receiver->rotation; n > 0 && have->count > 0; at++) {
-        uint32_t i = at % have->count;
+    while (n < max) {
+        uint32_t i = receiver->rotation % have->count;
 
-        receiver->rotation = (uint16_t)((i + 1) % have->count);
-        if (!chosen[i]) {
-            chosen[i] = true;
-            n--;
-        }
+        receiver->rotation = (i + 1) % have->count;
+        choose(chosen, &n, i);
     }
+    return n;
 }
 
 static void fill_ranges(struct a3mi_receiver *receiver, struct a3mi_ack *ack, unsigned max)
 {
     const struct a3mi_ranges *have = &receiver->have;
-    bool chosen[A3MI_RANGES_BLOCK];
+    uint32_t chosen[A3MI_ACK_RANGES];
     bool all = have->count <= max;
+    unsigned n = all ? have->count : max > 0 ? choose_ranges(receiver, max, chosen) : 0;
     uint64_t at = have->next;
 
-    ack->count = 0;
-    if (have->count == 0 || max == 0) {
-        return;
+    for (unsigned i = 0; i < n; i++) {
+        const struct a3mi_range *range = &have->v[all ? i : chosen[i]];
+
+        ack->ranges[i].gap = (uint32_t)(range->first - at);
+        ack->ranges[i].length = (uint32_t)(range->end - range->first);
+        at = range->end;
     }
-    if (!all) {
-        choose(receiver, max, chosen);
-    }
-    for (uint32_t i = 0; i < have->count; i++) {
-        if (all || chosen[i]) {
-            ack->ranges[ack->count].gap = (uint32_t)(have->v[i].first - at);
-            ack->ranges[ack->count].length = (uint32_t)(have->v[i].end - have->v[i].first);
-            ack->count++;
-            at = have->v[i].end;
-        }
-    }
+    ack->count = (uint8_t)n;
 }
 
 void a3mi_receiver_ack_fill(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver, struct a3mi_ack *ack,

@@ -326,8 +326,8 @@ static void accept_unit(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver
         return;
     }
     if (A3MI_MUTATE(NO_DEDUP, A3MI_RANGES_ADDED,
-                    a3mi_ranges_make_room(assoc, &receiver->have, data->seq, data->seq + 1)) !=
-            A3MI_RANGES_ADDED ||
+                    a3mi_ranges_make_room(assoc, &receiver->have, data->seq, data->seq + 1,
+                                          A3MI_RANGES_MAX)) != A3MI_RANGES_ADDED ||
         !take_frames(assoc, receiver, data)) {
         a3mi_receiver_ack_now(assoc, receiver);
         return;

@@ -77,7 +77,7 @@ static void get_addr(struct restorer *rs, struct a3m_addr *addr)
     memcpy(addr->b, bytes, size);
 }
 
-static bool get_ranges(struct restorer *rs, struct a3mi_ranges *ranges)
+static bool get_ranges(struct restorer *rs, struct a3mi_ranges *ranges, uint32_t most)
 {
     uint64_t next = a3mi_rd_u64(&rs->rd);
     uint32_t count = a3mi_rd_u32(&rs->rd);
@@ -91,7 +91,7 @@ static bool get_ranges(struct restorer *rs, struct a3mi_ranges *ranges)
         if (first <= next || end <= first) {
             return fail(rs, A3M_EPROTO);
         }
-        if (a3mi_ranges_make_room(rs->assoc, ranges, first, end) != A3MI_RANGES_ADDED) {
+        if (a3mi_ranges_make_room(rs->assoc, ranges, first, end, most) != A3MI_RANGES_ADDED) {
             return fail(rs, A3M_ENOMEM);
         }
         (void)a3mi_ranges_add(ranges, first, end);
@@ -334,7 +334,7 @@ static void get_partial(struct restorer *rs, struct a3mi_rx *rx)
     a3mi_list_push_back(&rx->partial, &partial->list);
     rx->partial_count++;
     rx->partial_bytes += partial->cost;
-    if (get_ranges(rs, &partial->have)) {
+    if (get_ranges(rs, &partial->have, A3MI_RANGES_BLOCK)) {
         get_bytes(rs, partial->msg, 0, partial->have.next);
         for (uint32_t i = 0; i < partial->have.count && good(rs); i++) {
             get_bytes(rs, partial->msg, partial->have.v[i].first, partial->have.v[i].end);
@@ -442,7 +442,7 @@ static void get_unit(struct restorer *rs, struct a3mi_sender *sender, uint64_t s
     unit->parts_count = 0;
     a3mi_list_init(&unit->list);
     a3mi_list_push_back(&sender->lost, &unit->list);
-    sender->ring[seq % A3MI_RING] = unit;
+    a3mi_ring_set(&sender->ring, seq, unit);
     unit->flags = flags;
     unit->count = count;
     unit->frames = size;
@@ -460,15 +460,19 @@ static void get_units(struct restorer *rs, struct a3mi_sender *sender)
     uint64_t acked = a3mi_rd_u64(&rs->rd);
     uint64_t next = a3mi_rd_u64(&rs->rd);
 
-    if (!good(rs) || next < acked || next - acked > A3MI_RING) {
+    if (!good(rs) || next < acked || next - acked > A3MI_RING_MAX) {
         fail(rs, A3M_EPROTO);
         return;
     }
     sender->acked = acked;
     for (sender->next = acked; sender->next < next && good(rs);) {
+        if (!a3mi_ring_make_room(rs->assoc, &sender->ring, acked, sender->next)) {
+            fail(rs, A3M_ENOMEM);
+            return;
+        }
         uint64_t seq = sender->next++;
 
-        sender->ring[seq % A3MI_RING] = NULL;
+        a3mi_ring_set(&sender->ring, seq, NULL);
         if (get_bool(rs)) {
             get_unit(rs, sender, seq);
         }
@@ -533,7 +537,7 @@ static void get_receiver(struct restorer *rs)
     receiver->blocked = get_bool(rs);
     get_addr(rs, &receiver->path.addr);
     receiver->path.newest = a3mi_rd_u64(&rs->rd);
-    bool ranges = get_ranges(rs, &receiver->have);
+    bool ranges = get_ranges(rs, &receiver->have, A3MI_RANGES_MAX);
 
     receiver->limit = a3mi_rd_u64(&rs->rd);
     receiver->newest = a3mi_rd_u64(&rs->rd);

@@ -271,7 +271,7 @@ static void put_sender(struct saver *sv, struct a3mi_sender *sender)
     put_u64(sv, sender->acked);
     put_u64(sv, sender->next);
     for (uint64_t seq = sender->acked; seq != sender->next; seq++) {
-        struct a3mi_unit *unit = sender->ring[seq % A3MI_RING];
+        struct a3mi_unit *unit = a3mi_ring_get(&sender->ring, seq);
 
         put_u8(sv, unit != NULL);
         if (unit != NULL) {
@@ -360,7 +360,7 @@ static void clear_sender(struct a3mi_sender *sender)
 {
     clear_span(sender->control.span);
     for (uint64_t seq = sender->acked; seq != sender->next; seq++) {
-        struct a3mi_unit *unit = sender->ring[seq % A3MI_RING];
+        struct a3mi_unit *unit = a3mi_ring_get(&sender->ring, seq);
 
         for (unsigned i = 0; unit != NULL && i < unit->parts_count; i++) {
             clear_span(unit->parts[i].head);

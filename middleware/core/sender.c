@@ -93,8 +93,7 @@ struct a3mi_sender *a3mi_sender_restore(struct a3mi_assoc *assoc, struct a3mi_pe
         return NULL;
     }
     *sender = (struct a3mi_sender){.peer = peer, .incarnation = incarnation};
-    sender->ring = a3mi_slab_get(&assoc->ring_slab);
-    if (sender->ring == NULL) {
+    if (!a3mi_ring_init(assoc, &sender->ring)) {
         goto no_ring;
     }
     if (a3mi_alarm_init(assoc, &sender->alarm, sender_alarm) != 0) {
@@ -119,7 +118,7 @@ struct a3mi_sender *a3mi_sender_restore(struct a3mi_assoc *assoc, struct a3mi_pe
 no_id:
     a3mi_alarm_fini(assoc, &sender->alarm);
 no_alarm:
-    a3mi_slab_put(&assoc->ring_slab, sender->ring);
+    a3mi_ring_fini(assoc, &sender->ring);
 no_ring:
     a3mi_slab_put(&assoc->sender_slab, sender);
     return NULL;
@@ -369,11 +368,6 @@ static void sender_alarm(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm)
 
 /* ---- Ending, starting again --------------------------------------------------------- */
 
-static struct a3mi_unit **slot(const struct a3mi_sender *sender, uint64_t seq)
-{
-    return &sender->ring[seq % A3MI_RING];
-}
-
 void a3mi_sender_reopen(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 {
     uint64_t old = A3MI_MUTATE(SAME_S, 0, sender->s);
@@ -385,7 +379,7 @@ void a3mi_sender_reopen(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     (void)a3mi_map64_del(&assoc->senders, old);
     start(assoc, sender);
     for (uint64_t seq = sender->acked; seq != sender->next; seq++) {
-        struct a3mi_unit *unit = *slot(sender, seq);
+        struct a3mi_unit *unit = a3mi_ring_get(&sender->ring, seq);
 
         unit->lost = true;
         a3mi_list_remove(&unit->list);
@@ -410,7 +404,7 @@ void a3mi_sender_bind(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint
 static void free_units(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 {
     for (uint64_t seq = sender->acked; seq != sender->next; seq++) {
-        struct a3mi_unit *unit = *slot(sender, seq);
+        struct a3mi_unit *unit = a3mi_ring_get(&sender->ring, seq);
 
         if (unit != NULL) {
             a3mi_unit_forget(assoc, unit, NULL);
@@ -433,7 +427,7 @@ void a3mi_sender_free(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     a3mi_alarm_fini(assoc, &sender->alarm);
     a3mi_list_remove(&sender->active);
     a3mi_list_remove(&sender->on_peer);
-    a3mi_slab_put(&assoc->ring_slab, sender->ring);
+    a3mi_ring_fini(assoc, &sender->ring);
     a3mi_slab_put(&assoc->sender_slab, sender);
     assoc->stats.senders--;
     a3mi_peer_drop_unused(assoc, peer);
@@ -465,7 +459,7 @@ void a3mi_sender_end(struct a3mi_assoc *assoc, struct a3mi_sender *sender, enum 
 void a3mi_sender_forget(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_tx *tx)
 {
     for (uint64_t seq = sender->acked; seq != sender->next && tx->units_in_flight > 0; seq++) {
-        struct a3mi_unit *unit = *slot(sender, seq);
+        struct a3mi_unit *unit = a3mi_ring_get(&sender->ring, seq);
 
         if (unit != NULL) {
             a3mi_unit_forget(assoc, unit, tx);

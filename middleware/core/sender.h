@@ -20,9 +20,7 @@
 #include "core/peer.h"
 #include "core/pmtu.h"
 #include "core/recovery.h"
-
-/* Units between the oldest unacknowledged one and the newest; a power of two. */
-#define A3MI_RING 4096u
+#include "core/ring.h"
 
 enum a3mi_sender_state {
     A3MI_SENDER_OPENING,
@@ -49,7 +47,7 @@ struct a3mi_sender {
 
     uint64_t limit;                     /* units below may be sent */
     uint64_t acked, next;               /* all below `acked` are; `next` is the seq of the next unit */
-    struct a3mi_unit **ring;            /* [seq % A3MI_RING], from acked to next; NULL: acknowledged */
+    struct a3mi_ring ring;              /* units from acked to next */
     struct a3mi_list sent;              /* units in flight, by transmission number */
     struct a3mi_list lost;              /* units to send again */
     uint64_t in_flight;                 /* bytes */
@@ -98,7 +96,7 @@ static inline uint32_t a3mi_sender_packet(const struct a3mi_sender *s)
  */
 static inline bool a3mi_sender_may_number(const struct a3mi_sender *s)
 {
-    return a3mi_sender_has_new(s) && s->next < s->limit && s->next - s->acked < A3MI_RING &&
+    return a3mi_sender_has_new(s) && s->next < s->limit && s->next - s->acked < A3MI_RING_MAX &&
            (s->next == s->acked ||
             s->held + s->pmtu.size <= (s->limit - s->acked) * (uint64_t)A3MI_PACKET_BASE);
 }

@@ -68,22 +68,20 @@ struct taking {
 
 static void take_unit(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t seq, struct taking *t)
 {
-    struct a3mi_unit **at = &sender->ring[seq % A3MI_RING];
-    struct a3mi_unit *unit = *at;
+    struct a3mi_unit *unit = a3mi_ring_get(&sender->ring, seq);
 
-    if (unit == NULL) {
-        return;
-    }
-    *at = NULL;
+    a3mi_ring_set(&sender->ring, seq, NULL);
     a3mi_list_remove(&unit->list);
     judge(assoc, sender, unit, t->echo);
-    a3mi_recovery_arrived(&sender->recovery, unit->number, unit->sent_at);
-    a3mi_rate_acked(&sender->rate, &unit->rate, unit->sent_at, unit->packet, assoc->now);
+    if (unit->number != 0) { /* or it was restored, and has not gone again */
+        a3mi_recovery_arrived(&sender->recovery, unit->number, unit->sent_at);
+        a3mi_rate_acked(&sender->rate, &unit->rate, unit->sent_at, unit->packet, assoc->now);
+        t->told.sent_at = unit->sent_at > t->told.sent_at ? unit->sent_at : t->told.sent_at;
+    }
     if (!unit->lost) {
         sender->in_flight -= unit->packet;
         t->told.bytes += unit->packet;
     }
-    t->told.sent_at = unit->sent_at > t->told.sent_at ? unit->sent_at : t->told.sent_at;
     t->news++;
     a3mi_unit_acknowledged(assoc, unit);
     sender->held -= unit->frames;
@@ -94,8 +92,10 @@ static void take_unit(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint
 static void take_range(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t seq, uint64_t end,
                        struct taking *t)
 {
-    for (seq = seq > sender->acked ? seq : sender->acked; seq < end; seq++) {
+    seq = a3mi_ring_next(&sender->ring, seq > sender->acked ? seq : sender->acked, end);
+    while (seq < end) {
         take_unit(assoc, sender, seq, t);
+        seq = a3mi_ring_next(&sender->ring, seq + 1, end);
     }
 }
 
@@ -110,9 +110,7 @@ static void take_units(struct a3mi_assoc *assoc, struct a3mi_sender *sender, con
         take_range(assoc, sender, seq, seq + ack->ranges[i].length, t);
         seq += ack->ranges[i].length;
     }
-    while (sender->acked < sender->next && sender->ring[sender->acked % A3MI_RING] == NULL) {
-        sender->acked++;
-    }
+    sender->acked = a3mi_ring_next(&sender->ring, sender->acked, sender->next);
 }
 
 static void lose(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struct a3mi_unit *unit)

@@ -8,11 +8,6 @@
 #include "core/mutation.h"
 #include "core/receiver.h"
 
-static struct a3mi_unit **slot(const struct a3mi_sender *sender, uint64_t seq)
-{
-    return &sender->ring[seq % A3MI_RING];
-}
-
 static void give(struct a3m_packet_out *out, const struct a3m_addr *to, const uint8_t *bytes, size_t size)
 {
     *out = (struct a3m_packet_out){.to = to, .bytes = bytes, .size = size};
@@ -124,6 +119,9 @@ static void pad(struct a3mi_unit *unit, size_t size)
 /* Makes a unit of what waits. NULL: nothing came of it. */
 static struct a3mi_unit *build_unit(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 {
+    if (!a3mi_ring_make_room(assoc, &sender->ring, sender->acked, sender->next)) {
+        return NULL;
+    }
     struct a3mi_unit *unit = a3mi_unit_new(assoc, a3mi_sender_packet(sender));
 
     if (unit == NULL) {
@@ -141,11 +139,11 @@ static struct a3mi_unit *build_unit(struct a3mi_assoc *assoc, struct a3mi_sender
     unit->parts_count = 0;
     a3mi_list_init(&unit->list);
     /* It is in the ring before it is filled, so that a channel detached by a hook is found in it. */
-    *slot(sender, sender->next++) = unit;
+    a3mi_ring_set(&sender->ring, sender->next++, unit);
     bool full = a3mi_channel_pack(assoc, &sender->ready, unit, room);
 
     if (unit->frames == 0 && !(sender->afresh && unit->seq == 0)) {
-        sender->next--;
+        a3mi_ring_set(&sender->ring, --sender->next, NULL);
         a3mi_unit_free(assoc, unit);
         return NULL;
     }
@@ -302,7 +300,7 @@ void a3mi_sender_unsent(struct a3mi_assoc *assoc, struct a3mi_sender *sender, ui
     if (seq - sender->acked >= sender->next - sender->acked || sender->state != A3MI_SENDER_OPEN) {
         return;
     }
-    struct a3mi_unit *unit = *slot(sender, seq);
+    struct a3mi_unit *unit = a3mi_ring_get(&sender->ring, seq);
 
     if (unit == NULL || unit->lost) {
         return;

@@ -48,6 +48,10 @@
 /* Answers to strangers, a second and address. */
 #define A3MI_STRANGER_RATE 64u
 
+/* Sizes that rings, and blocks of ranges, come in: each eight times the one before. */
+#define A3MI_RING_SIZES   3u
+#define A3MI_RANGES_SIZES 4u
+
 struct a3mi_cc_ops;
 struct a3mi_sender;
 struct a3mi_receiver;
@@ -129,8 +133,10 @@ struct a3mi_assoc {
     struct a3mi_loopback loopback;
     struct a3mi_gate gate;
 
-    struct a3mi_slab peer_slab, sender_slab, receiver_slab, unit_slab, large_unit_slab, ring_slab;
-    struct a3mi_slab span_slab, partial_slab, ranges_slab, answer_slab, large_answer_slab, parting_slab;
+    struct a3mi_slab peer_slab, sender_slab, receiver_slab, unit_slab, large_unit_slab;
+    struct a3mi_slab ring_slabs[A3MI_RING_SIZES];     /* core/ring.h */
+    struct a3mi_slab ranges_slabs[A3MI_RANGES_SIZES]; /* core/channel.h */
+    struct a3mi_slab span_slab, partial_slab, answer_slab, large_answer_slab, parting_slab;
     struct a3mi_assoc_stats stats;
 };
 

@@ -11,13 +11,16 @@
 
 #include "base/addr.h"
 #include "base/error.h"
+#include "core/congestion.h"
 #include "transport/registry.h"
 
 #define DEFAULT_OUTBOX (UINT64_C(64) << 20)
 /* What the grant to a sender counts in, bytes, and how many of them it gets: from 350 KB to 2.8 MB. */
-#define WINDOW_UNIT        1400
-#define WINDOW_LEAST       256
-#define WINDOW_MOST        2048
+#define WINDOW_UNIT  1400
+#define WINDOW_LEAST 256
+#define WINDOW_MOST  2048
+/* What an application may ask for: as many as a sender's ring holds (core/ring.h). */
+#define WINDOW_LIMIT       262144u
 #define REPORT_INTERVAL_NS INT64_C(1000000000)
 
 const char *a3m_version(void)
@@ -103,6 +106,14 @@ static int read_config(struct a3mi_node *node, const a3m_node_config *config)
         return a3mi_fail(A3M_EINVAL,
                          "a3m_node_config: reader_priority is 0 to 99, reader_cpu is not negative");
     }
+    if (a3mi_cc_find(own->congestion) == NULL) {
+        return a3mi_fail(A3M_EINVAL,
+                         "a3m_node_config: congestion is \"cubic\", \"newreno\" or \"bbr\", not \"%s\"",
+                         own->congestion);
+    }
+    if (own->window > WINDOW_LIMIT) {
+        return a3mi_fail(A3M_EINVAL, "a3m_node_config: window is %u units at most", WINDOW_LIMIT);
+    }
     own->outbox_bytes = own->outbox_bytes > 0 ? own->outbox_bytes : DEFAULT_OUTBOX;
     own->lease.ns = own->lease.ns > 0 ? own->lease.ns : 1000000;
     own->spin.ns = own->no_spin ? 0 : own->spin.ns > 0 ? own->spin.ns : 50000;
@@ -162,7 +173,13 @@ static int make_assoc(struct a3mi_node *node)
 {
     struct a3m_transport_info info = {0};
     struct a3mi_assoc_config config = {
-        .id = node->id, .linger = node->config.linger.ns, .peer_timeout = node->config.peer_timeout.ns};
+        .id = node->id,
+        .linger = node->config.linger.ns,
+        .peer_timeout = node->config.peer_timeout.ns,
+        .congestion = node->config.congestion,
+    };
+
+    node->config.congestion = NULL; /* the caller's string is not kept */
     node->transport->info(node->transport_self, &info);
     config.mtu = info.mtu;
     /*
@@ -171,6 +188,7 @@ static int make_assoc(struct a3mi_node *node)
      */
     size_t fits = info.rx_window / WINDOW_UNIT;
     config.window = (uint32_t)(fits < WINDOW_LEAST ? WINDOW_LEAST : fits > WINDOW_MOST ? WINDOW_MOST : fits);
+    config.window = node->config.window > 0 ? node->config.window : config.window;
     int result = draw(config.key, sizeof(config.key));
     while (result == A3M_OK && config.incarnation == 0) {
         result = draw(&config.incarnation, sizeof(config.incarnation));

@@ -123,6 +123,7 @@ static void flow_init(struct flow_model *m, uint32_t i)
     struct flow *flow = &m->flows[i];
     uint32_t from = 2 * i + 1, to = 2 * i + 2;
 
+    flow->begins = m->now + i * m->options.stagger;
     end_init(m, &flow->from, from);
     end_init(m, &flow->to, to);
     join(m, &flow->from, &flow->to, to);
@@ -199,6 +200,16 @@ static void pump(struct flow_model *m, struct flow_end *end, struct link_model *
     } while (n == BATCH);
 }
 
+static void begin(struct flow_model *m, uint32_t i)
+{
+    struct flow *flow = &m->flows[i];
+
+    if (!flow->begun && flow->begins <= m->now) {
+        flow->begun = true;
+        pump(m, &flow->from, &m->out, i);
+    }
+}
+
 static void tick(struct flow_model *m, struct flow_end *end, struct link_model *link, uint32_t flow)
 {
     if (a3mi_assoc_deadline(end->assoc) <= m->now) {
@@ -233,6 +244,7 @@ static int64_t next_event(const struct flow_model *m)
     int64_t at = min64(link_model_next(&m->out), link_model_next(&m->back));
 
     for (uint32_t i = 0; i < m->options.flows; i++) {
+        at = m->flows[i].begun ? at : min64(at, m->flows[i].begins);
         at = min64(at, a3mi_assoc_deadline(m->flows[i].from.assoc));
         at = min64(at, a3mi_assoc_deadline(m->flows[i].to.assoc));
     }
@@ -244,19 +256,21 @@ void flow_model_run(struct flow_model *m, int64_t ns)
     int64_t until = m->now + ns;
     int64_t at;
 
-    for (uint32_t i = 0; i < m->options.flows; i++) {
-        pump(m, &m->flows[i].from, &m->out, i);
-    }
     while ((at = next_event(m)) <= until) {
         m->now = at > m->now ? at : m->now;
         arrive(m, &m->out);
         arrive(m, &m->back);
         for (uint32_t i = 0; i < m->options.flows; i++) {
+            begin(m, i);
             tick(m, &m->flows[i].from, &m->out, i);
             tick(m, &m->flows[i].to, &m->back, i);
         }
     }
     m->now = until;
+    for (uint32_t i = 0; i < m->options.flows; i++) {
+        a3mi_assoc_check(m->flows[i].from.assoc);
+        a3mi_assoc_check(m->flows[i].to.assoc);
+    }
 }
 
 struct a3mi_assoc_stats flow_model_stats(const struct flow_model *m, uint32_t flow)

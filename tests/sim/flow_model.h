@@ -26,6 +26,7 @@ struct flow_options {
     double loss;        /* of each packet, both ways */
     uint64_t lose_each; /* one packet of the senders in so many; 0: none */
     uint32_t window;    /* units granted; 0: the default */
+    int64_t stagger;    /* ns: each flow begins so much after the one before */
     double queue;       /* in bandwidth-delay products, but at least 32 packets; 0: 1 */
 };
 
@@ -40,6 +41,8 @@ struct flow_end {
 
 struct flow {
     struct flow_end from, to;
+    int64_t begins;
+    bool begun;
 };
 
 struct flow_model {

@@ -61,6 +61,43 @@ static void test_addresses_say_what_is_wrong(void **arg)
     expect_new("n", "udp://192.0.2.1:0", A3M_EADDRNOTAVAIL, "192.0.2.1");
 }
 
+static void expect_config(const a3m_node_config *config, int code, const char *detail)
+{
+    a3m_node node = {0};
+    int result = a3m_node_new(&node, "n", "inproc://config", config);
+    if (result != code || (code != A3M_OK && strstr(a3m_error_detail(), detail) == NULL)) {
+        fail_msg("%d (%s), not %d", result, a3m_error_detail(), code);
+    }
+    if (result == A3M_OK) {
+        test_close(node);
+    }
+}
+
+static void test_congestion_controllers_are_known_by_name(void **arg)
+{
+    (void)arg;
+    static const char *const good[] = {NULL, "", "cubic", "newreno", "bbr"};
+    static const char *const wrong[] = {"reno", "cubi", "cubic2", "BBR", " "};
+    a3m_node_config config = {.size = sizeof(config)};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        config.congestion = good[i];
+        expect_config(&config, A3M_OK, NULL);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        config.congestion = wrong[i];
+        expect_config(&config, A3M_EINVAL, "\"cubic\", \"newreno\" or \"bbr\"");
+    }
+}
+
+static void test_window_has_a_limit(void **arg)
+{
+    (void)arg;
+    a3m_node_config config = {.size = sizeof(config), .window = 262144};
+    expect_config(&config, A3M_OK, NULL);
+    config.window++;
+    expect_config(&config, A3M_EINVAL, "262144");
+}
+
 static void test_port_in_use_says_so(void **arg)
 {
     (void)arg;
@@ -252,6 +289,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_node_id_bounds),
         cmocka_unit_test(test_addresses_say_what_is_wrong),
+        cmocka_unit_test(test_congestion_controllers_are_known_by_name),
+        cmocka_unit_test(test_window_has_a_limit),
         cmocka_unit_test(test_port_in_use_says_so),
         cmocka_unit_test(test_tags_bounds),
         cmocka_unit_test(test_peers_say_what_is_wrong),

@@ -58,6 +58,18 @@ typedef struct a3m_node_config {
      * of a stream that lasted longer for as long as it lasted, 500 us at most.
      */
     bool no_bundling;
+    /*
+     * What decides how much may be under way to a peer: "cubic" (RFC 9438), which NULL stands for; "newreno"
+     * (RFC 9002); or "bbr", which measures what the path delivers and goes on at that: for paths that lose
+     * packets without being full, radio for one.
+     */
+    const char *congestion;
+    /*
+     * How many packets a peer may have under way to this node, of up to 1,384 bytes, 262,144 at most: no more
+     * than these in a round trip. They may all arrive at once. 0: what fits into the receive buffer, from 256
+     * to 2,048.
+     */
+    uint32_t window;
 } a3m_node_config;
 
 /*
