@@ -241,8 +241,9 @@ static void test_cubic_time_without_need_does_not_count(void **state)
     uint64_t before = cc.window;
 
     for (int i = 0; i < 3000; i++) {
+        now += 10 * MS;
         struct a3mi_cc_ack told = {
-            .now = now += 10 * MS, .sent_at = now, .smoothed = 100 * MS, .bytes = PACKET, .limited = false};
+            .now = now, .sent_at = now, .smoothed = 100 * MS, .bytes = PACKET, .limited = false};
 
         cc.ops->acked(&cc, &told);
     }
