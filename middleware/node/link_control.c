@@ -45,7 +45,11 @@ bool a3mi_link_say(struct a3mi_link *link, struct a3mi_control *control, int64_t
                  link->state == A3MI_LINK_FINISHING;
     control->author_link = link->number;
     control->addressee_link = known ? link->peer_number : 0;
-    return say(link->socket->node, link->peer, known ? link->incarnation : 0, control, now);
+    bool said = say(link->socket->node, link->peer, known ? link->incarnation : 0, control, now);
+    if (said && !known) {
+        link->asked = a3mi_peer_control_to(link->peer);
+    }
+    return said;
 }
 
 /* Answers about a link that this end does not have. */
@@ -325,9 +329,20 @@ static bool concerned(const struct a3mi_link *link, uint64_t incarnation)
     case A3MI_LINK_UP:
     case A3MI_LINK_ENDING:
     case A3MI_LINK_FINISHING: return link->incarnation == incarnation;
+    /* A request to another incarnation is still under way: to forget it would be to misread its answer. */
     case A3MI_LINK_REQUESTING:
-    case A3MI_LINK_CANCELLING: return true;
+    case A3MI_LINK_CANCELLING: return link->asked == incarnation;
     default: return false;
+    }
+}
+
+void a3mi_link_on_peer_bound(struct a3mi_peer *peer, uint64_t incarnation)
+{
+    A3MI_LIST_FOREACH (it, a3mi_peer_links(peer)) {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
+        if (link->asked == 0) {
+            link->asked = incarnation;
+        }
     }
 }
 

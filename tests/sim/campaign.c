@@ -69,8 +69,8 @@ static int replay(const struct sim_plan *plan)
 {
     struct sim_outcome first, second;
     sim_outcome_apart(plan, RUN_SECONDS, &first);
-    sim_outcome_apart(plan, RUN_SECONDS, &second);
     report(&first);
+    sim_outcome_of(plan, &second, stdout);
     if (first.hash != second.hash || first.turns != second.turns) {
         printf("and another time: hash %016" PRIx64 ", %" PRIu64 " turns\n", second.hash, second.turns);
         return 1;
@@ -86,7 +86,7 @@ static int shrink(struct sim_plan *plan)
     if (!outcome.failed) {
         return 0;
     }
-    unsigned tried = sim_shrink(plan, RUN_SECONDS);
+    unsigned tried = sim_shrink(plan, outcome.failure, RUN_SECONDS);
     sim_outcome_apart(plan, RUN_SECONDS, &outcome);
     printf("after %u plans, the shortest:\n", tried);
     sim_plan_print(plan, stdout, "        \"", "\\n\"");
@@ -138,7 +138,7 @@ static void one(struct board *board, uint64_t seed)
     uint64_t begin = real_us();
     (void)alarm(RUN_SECONDS);
     sim_plan_draw(&plan, seed);
-    sim_outcome_of(&plan, &outcome);
+    sim_outcome_of(&plan, &outcome, NULL);
     sim_plan_fini(&plan);
     (void)alarm(0);
     uint64_t us = real_us() - begin;

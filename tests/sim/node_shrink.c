@@ -8,7 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void sim_outcome_of(const struct sim_plan *plan, struct sim_outcome *out)
+struct search {
+    const char *failure;
+    unsigned seconds, tried;
+};
+
+void sim_outcome_of(const struct sim_plan *plan, struct sim_outcome *out, FILE *dump)
 {
     static struct sim sim;
     sim_plan_play(plan, &sim);
@@ -19,6 +24,9 @@ void sim_outcome_of(const struct sim_plan *plan, struct sim_outcome *out)
                                 .packets = sim.net.sent,
                                 .lost = sim.net.lost};
     memcpy(out->failure, sim.failure, sizeof(out->failure));
+    if (sim.failed && dump != NULL) {
+        sim_dump(&sim, dump);
+    }
     sim_fini(&sim);
 }
 
@@ -26,7 +34,7 @@ static _Noreturn void be_child(const struct sim_plan *plan, unsigned seconds, in
 {
     struct sim_outcome outcome;
     (void)alarm(seconds);
-    sim_outcome_of(plan, &outcome);
+    sim_outcome_of(plan, &outcome, NULL);
     _exit(write(fd, &outcome, sizeof(outcome)) == (ssize_t)sizeof(outcome) ? 0 : 1);
 }
 
@@ -54,22 +62,40 @@ void sim_outcome_apart(const struct sim_plan *plan, unsigned seconds, struct sim
     }
 }
 
-static bool fails(const struct sim_plan *plan, unsigned seconds, unsigned *tried)
+/* Whether two texts are the same but for their numbers. */
+static bool same_kind(const char *a, const char *b)
+{
+    for (;;) {
+        a += strspn(a, "0123456789");
+        b += strspn(b, "0123456789");
+        if (*a != *b) {
+            return false;
+        }
+        if (*a == '\0') {
+            return true;
+        }
+        a++;
+        b++;
+    }
+}
+
+/* Another failure than the one that is looked for does not count. */
+static bool fails(const struct sim_plan *plan, struct search *search)
 {
     struct sim_outcome outcome;
-    (*tried)++;
-    sim_outcome_apart(plan, seconds, &outcome);
-    return outcome.failed;
+    search->tried++;
+    sim_outcome_apart(plan, search->seconds, &outcome);
+    return outcome.failed && same_kind(outcome.failure, search->failure);
 }
 
 /* Leaves out `n` events from `first`; false: it would not fail then, and nothing changed. */
-static bool leave_out(struct sim_plan *plan, size_t first, size_t n, unsigned seconds, unsigned *tried)
+static bool leave_out(struct sim_plan *plan, size_t first, size_t n, struct search *search)
 {
     struct sim_plan less;
     sim_plan_copy(&less, plan);
     memmove(less.events + first, less.events + first + n, (less.count - first - n) * sizeof(less.events[0]));
     less.count -= n;
-    bool smaller = fails(&less, seconds, tried);
+    bool smaller = fails(&less, search);
     if (smaller) {
         struct sim_plan whole = *plan;
         *plan = less;
@@ -80,7 +106,7 @@ static bool leave_out(struct sim_plan *plan, size_t first, size_t n, unsigned se
 }
 
 /* Halves one argument of one event, if it fails all the same. */
-static bool halve(struct sim_plan *plan, size_t event, int arg, unsigned seconds, unsigned *tried)
+static bool halve(struct sim_plan *plan, size_t event, int arg, struct search *search)
 {
     int64_t *value = &plan->events[event].args[arg];
     int64_t before = *value;
@@ -88,32 +114,32 @@ static bool halve(struct sim_plan *plan, size_t event, int arg, unsigned seconds
         return false;
     }
     *value = before / 2;
-    if (fails(plan, seconds, tried)) {
+    if (fails(plan, search)) {
         return true;
     }
     *value = before;
     return false;
 }
 
-unsigned sim_shrink(struct sim_plan *plan, unsigned seconds)
+unsigned sim_shrink(struct sim_plan *plan, const char *failure, unsigned seconds)
 {
-    unsigned tried = 0;
+    struct search search = {.failure = failure, .seconds = seconds};
     bool again = true;
     while (again) {
         again = false;
         for (size_t n = plan->count / 2 > 0 ? plan->count / 2 : 1; n > 0; n /= 2) {
             for (size_t i = 0; i + n <= plan->count;) {
-                bool left_out = leave_out(plan, i, n, seconds, &tried);
+                bool left_out = leave_out(plan, i, n, &search);
                 again |= left_out;
                 i += left_out ? 0 : n;
             }
         }
         for (size_t i = 0; i < plan->count; i++) {
             if (strcmp(sim_event_name(&plan->events[i]), "send") == 0) {
-                while (halve(plan, i, 2, seconds, &tried)) {}
-                while (halve(plan, i, 3, seconds, &tried)) {}
+                while (halve(plan, i, 2, &search)) {}
+                while (halve(plan, i, 3, &search)) {}
             }
         }
     }
-    return tried;
+    return search.tried;
 }

@@ -16,11 +16,11 @@ struct sim_outcome {
     uint64_t turns, messages, packets, lost;
 };
 
-/* In this process: a crash of the library is one of the caller. */
-void sim_outcome_of(const struct sim_plan *plan, struct sim_outcome *out);
+/* In this process: a crash of the library is one of the caller. What failed is dumped, unless `dump` is NULL. */
+void sim_outcome_of(const struct sim_plan *plan, struct sim_outcome *out, FILE *dump);
 /* In a child: a crash, or a run of more than `seconds`, is a failure like others. */
 void sim_outcome_apart(const struct sim_plan *plan, unsigned seconds, struct sim_outcome *out);
-/* Makes a failing plan smaller, in place. Returns how many plans it tried. */
-unsigned sim_shrink(struct sim_plan *plan, unsigned seconds);
+/* Makes a plan that fails with `failure` smaller, in place; numbers in that text may change. Returns how many it tried. */
+unsigned sim_shrink(struct sim_plan *plan, const char *failure, unsigned seconds);
 
 #endif

@@ -132,6 +132,7 @@ void sim_settle(struct sim *sim, int64_t limit)
             return;
         }
         sim_run(sim, look);
+        sim_ask_again(sim);
         look = look < SIM_S ? look * 2 : look;
     }
 }

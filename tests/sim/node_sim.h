@@ -14,6 +14,8 @@
 #ifndef NODE_SIM_H
 #define NODE_SIM_H
 
+#include <stdio.h>
+
 #include "node/node.h"
 #include "node_book.h"
 #include "node_net.h"
@@ -154,12 +156,16 @@ void sim_app_run(struct sim_app *app);
  * for again. Each node sends a word to each other, so that who lives in the past learns it.
  */
 void sim_heal(struct sim *sim);
+/* Links that are wanted, and ended meanwhile, are asked for again. */
+void sim_ask_again(struct sim *sim);
 /* Whether nothing is under way, and both ends of every link agree. `why` (may be NULL): what is missing. */
 bool sim_settled(struct sim *sim, const char **why);
 /* What must hold in a settled world: the book's sums, and each link's, credit included. */
 void sim_check(struct sim *sim);
 /* What must hold at any instant. */
 void sim_check_always(struct sim *sim);
+/* Prints every node, socket and link. */
+void sim_dump(const struct sim *sim, FILE *out);
 /* heal, settle, check, vanish, once more a few messages, settle, check, vanish, close all nodes. */
 void sim_finish(struct sim *sim);
 
