@@ -6,7 +6,7 @@
  *
  * Sums are per life of a node, because that is what a node reports: of what was
  * sent, what is reported undelivered was never delivered, what is neither
- * reported undelivered nor unknown was.
+ * reported undelivered nor unknown was, or is reported unread by some receiver.
  */
 #ifndef NODE_BOOK_H
 #define NODE_BOOK_H
@@ -26,9 +26,10 @@ struct sim_app;
 struct sim_owner {
     uint32_t node, index;
     uint64_t sent, delivered;
-    uint64_t undelivered, unknown; /* as reported, so far */
+    uint64_t undelivered, unknown; /* of these, as it reports so far */
+    uint64_t unread;               /* received, but taken by nobody, as it reports */
     bool over;                     /* died: what it knew is gone */
-    bool exposed; /* a receiver of its messages died, closed or ended links: some were taken by nobody */
+    bool exposed;                  /* a receiver died, perhaps with messages of this one */
 };
 
 /* One life of a socket that sends. */
@@ -72,7 +73,7 @@ void sim_book_delivered(struct sim *sim, struct sim_order *order, const a3m_msg 
 a3m_msg *sim_book_reply(const struct sim_owner *by, const a3m_msg *request);
 /* A reply arrived at the life that asked. */
 void sim_book_replied(struct sim *sim, const struct sim_life *life, const a3m_msg *reply);
-/* Somebody who receives dies, or ends something: sums of those who send now are bounds from above only. */
+/* Somebody dies: what those who send now are missing may have been received there. */
 void sim_book_expose(struct sim_book *book);
 /* In a settled world. */
 void sim_book_check(struct sim *sim);

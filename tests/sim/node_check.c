@@ -228,6 +228,7 @@ void sim_check(struct sim *sim)
         if (node->alive) {
             node->owner->undelivered = node->inside->lost_undelivered;
             node->owner->unknown = node->inside->lost_unknown;
+            node->owner->unread = node->inside->unread + atomic_load(&node->inside->discarded);
             check_conduct(sim, node);
         }
     }
@@ -356,16 +357,9 @@ static void close_all(struct sim *sim)
 
 static void spokes_leave(struct sim *sim)
 {
-    bool exposed[SIM_NODES];
-    for (uint32_t i = 0; i < sim->options.nodes; i++) {
-        exposed[i] = sim->nodes[i].owner->exposed;
-    }
     for (uint32_t i = 0; i < sim->options.nodes; i++) {
         sim->nodes[i].apps[SIM_SPOKE].wish_count = 0;
-        sim_close_socket(sim, i, SIM_SPOKE); /* all its messages are taken: nobody is exposed by it */
-    }
-    for (uint32_t i = 0; i < sim->options.nodes; i++) {
-        sim->nodes[i].owner->exposed = exposed[i];
+        sim_close_socket(sim, i, SIM_SPOKE);
     }
 }
 

@@ -244,12 +244,12 @@ int sim_close_node(struct sim *sim, uint32_t index, int64_t within, a3m_close_re
     if (!node->alive || node->closing) {
         return A3M_ECLOSED;
     }
-    sim_book_expose(&sim->book);
     end_apps(node);
     node->closing = true;
     int result = a3m_node_close(node->handle, (a3m_time){sim->now + within}, &own);
     node->owner->undelivered = own.undelivered;
     node->owner->unknown = own.unknown;
+    node->owner->unread = own.unread;
     node->alive = false;
     node->closing = false;
     node->inside = NULL;
