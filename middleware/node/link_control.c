@@ -390,6 +390,9 @@ bool a3mi_link_join_twin(struct a3mi_link *link)
     bool found = twin != NULL && !twin->ended;
     if (found) {
         join(link, twin, now);
+    } else if (twin != NULL && twin->state == A3MI_LINK_UP) {
+        /* Its CMD_UNLINK is in the outbox yet. END first: a request for a link that is up says that it was lost. */
+        a3mi_link_step(twin, A3MI_ON_UNLINK, NULL, now);
     }
     a3mi_socket_unlock_turn(socket, socket->node->turn);
     a3mi_socket_unref(socket);

@@ -95,11 +95,26 @@ void sim_open(struct sim *sim, uint32_t node, uint32_t index, enum sim_type type
     }
 }
 
+/*
+ * The socket ends links. The peer may have accepted one that is only asked for yet, and sent on it: its node
+ * receives that, for nobody.
+ */
+static void expect_orphans(struct sim_app *app)
+{
+    A3MI_LIST_FOREACH (it, &app->base->links) {
+        const struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
+        if (link->state == A3MI_LINK_REQUESTING) {
+            sim_book_expose(&sim_of(app)->book);
+        }
+    }
+}
+
 void sim_close_socket(struct sim *sim, uint32_t node, uint32_t index)
 {
     struct sim_app *app = &sim->nodes[node].apps[index];
     app->wanted = false;
     if (app->open) {
+        expect_orphans(app);
         (void)a3m_socket_close(app->socket);
         sim_app_over(app);
     }
@@ -122,15 +137,14 @@ void sim_link(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, uin
     }
 }
 
-/* Whether it is the link with that socket; NULL for `info`: the sockets have no link yet. */
-static bool is_link_with(a3m_link link, uint32_t peer, uint32_t peer_app)
+/* Whether it is the link with that socket, as far as its own node knows. */
+static bool is_link_with(const a3m_link_info *info, uint32_t peer, uint32_t peer_app)
 {
-    a3m_link_info info = {.size = sizeof(info)};
     char node[16], tag[16];
     (void)snprintf(node, sizeof(node), "n%u", peer);
     (void)snprintf(tag, sizeof(tag), "s%u", peer_app);
-    return a3m_link_get_info(link, &info) == A3M_OK && strcmp(info.peer_tag, tag) == 0 &&
-           (strcmp(info.peer_node, node) == 0 || info.peer_node[0] == '\0');
+    return strcmp(info->peer_tag, tag) == 0 &&
+           (strcmp(info->peer_node, node) == 0 || info->peer_node[0] == '\0');
 }
 
 void sim_unlink(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, uint32_t peer_app)
@@ -144,8 +158,12 @@ void sim_unlink(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, u
         }
     }
     int n = app->open ? a3m_socket_links(app->socket, links, 16) : 0;
+    if (n > 0) {
+        expect_orphans(app);
+    }
     for (int i = 0; i < n && i < 16; i++) {
-        if (is_link_with(links[i], peer, peer_app)) {
+        a3m_link_info info = {.size = sizeof(info)};
+        if (a3m_link_get_info(links[i], &info) == A3M_OK && is_link_with(&info, peer, peer_app)) {
             (void)a3m_link_end(links[i]);
         }
     }
