@@ -95,11 +95,7 @@ void sim_open(struct sim *sim, uint32_t node, uint32_t index, enum sim_type type
     }
 }
 
-/*
- * The socket ends links. The peer may have accepted one that is only asked for yet, and sent on it: its node
- * receives that, for nobody.
- */
-static void expect_orphans(struct sim_app *app)
+void sim_app_expect_orphans(struct sim_app *app)
 {
     A3MI_LIST_FOREACH (it, &app->base->links) {
         const struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
@@ -114,7 +110,7 @@ void sim_close_socket(struct sim *sim, uint32_t node, uint32_t index)
     struct sim_app *app = &sim->nodes[node].apps[index];
     app->wanted = false;
     if (app->open) {
-        expect_orphans(app);
+        sim_app_expect_orphans(app);
         (void)a3m_socket_close(app->socket);
         sim_app_over(app);
     }
@@ -159,7 +155,7 @@ void sim_unlink(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, u
     }
     int n = app->open ? a3m_socket_links(app->socket, links, 16) : 0;
     if (n > 0) {
-        expect_orphans(app);
+        sim_app_expect_orphans(app);
     }
     for (int i = 0; i < n && i < 16; i++) {
         a3m_link_info info = {.size = sizeof(info)};
