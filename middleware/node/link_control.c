@@ -45,8 +45,13 @@ bool a3mi_link_say(struct a3mi_link *link, struct a3mi_control *control, int64_t
                  link->state == A3MI_LINK_FINISHING;
     control->author_link = link->number;
     control->addressee_link = known ? link->peer_number : 0;
-    bool said = say(link->socket->node, link->peer, known ? link->incarnation : 0, control, now);
-    if (said && !known) {
+    if (known) {
+        return say(link->socket->node, link->peer, link->incarnation, control, now);
+    }
+    bool asks = control->kind == A3MI_CONTROL_REQUEST;
+    /* An END is for who has the request: another incarnation would see the one without the other. */
+    bool said = say(link->socket->node, link->peer, asks ? 0 : link->asked, control, now);
+    if (said && asks) {
         link->asked = a3mi_peer_control_to(link->peer);
     }
     return said;

@@ -125,6 +125,21 @@ static const char *app_lacks(struct sim *sim, struct sim_app *app)
     return NULL;
 }
 
+/* Links end behind what was sent on them, their sockets may be long closed. */
+static bool has_ending_links(const struct sim_node *node)
+{
+    size_t it = 0;
+    uint64_t number;
+    void *value;
+    while (a3mi_map64_next(&node->inside->links, &it, &number, &value)) {
+        const struct a3mi_link *link = value;
+        if (link->state != A3MI_LINK_UP && link->state != A3MI_LINK_RETRYING) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool sim_settled(struct sim *sim, const char **why)
 {
     const char *lack = NULL;
@@ -132,6 +147,9 @@ bool sim_settled(struct sim *sim, const char **why)
         struct sim_node *node = &sim->nodes[i];
         for (uint32_t j = 0; j < SIM_APPS && lack == NULL && node->alive; j++) {
             lack = node->apps[j].open ? app_lacks(sim, &node->apps[j]) : NULL;
+        }
+        if (lack == NULL && node->alive && has_ending_links(node)) {
+            lack = "links are ending";
         }
         if (lack == NULL && node->alive && atomic_load(&node->inside->outbox_bytes) > 0) {
             lack = "the outbox is not empty";
