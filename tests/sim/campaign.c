@@ -22,17 +22,16 @@
 #define FAILURES_MAX 16
 #define RUN_SECONDS  60 /* of one plan */
 
-static const char usage[] =
-    "usage: sim_campaign [--seeds N] [--first SEED] [--jobs J] [--seconds S]\n"
-    "       sim_campaign --replay SEED | --shrink SEED | --print SEED\n"
-    "       sim_campaign --schedule FILE [--shrink]\n"
-    "--seeds N     so many plans (20000), with the seeds from --first on (1)\n"
-    "--jobs J      in so many processes (1)\n"
-    "--seconds S   stop after S seconds, but not before a tenth is done (0: do not)\n"
-    "--replay      play one seed twice, and compare the packets\n"
-    "--shrink      find a short plan that fails as well\n"
-    "--print       print the plan of a seed\n"
-    "--schedule    play the plan in FILE\n";
+static const char usage[] = "usage: sim_campaign [--seeds N] [--first SEED] [--jobs J] [--seconds S]\n"
+                            "       sim_campaign --replay SEED | --shrink SEED | --print SEED\n"
+                            "       sim_campaign --schedule FILE [--shrink]\n"
+                            "--seeds N     so many plans (20000), with the seeds from --first on (1)\n"
+                            "--jobs J      in so many processes (1)\n"
+                            "--seconds S   stop after S seconds, but not before a tenth is done (0: do not)\n"
+                            "--replay      play one seed twice, and compare the packets\n"
+                            "--shrink      find a short plan that fails as well\n"
+                            "--print       print the plan of a seed\n"
+                            "--schedule    play the plan in FILE\n";
 
 struct failure {
     uint64_t seed;
@@ -218,7 +217,8 @@ static void oversee(const struct campaign *campaign)
 
 static int run_campaign(struct campaign *campaign)
 {
-    void *shared = mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *shared = mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                        0);
     if (shared == MAP_FAILED) {
         perror("sim_campaign: mmap");
         return 2;

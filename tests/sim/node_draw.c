@@ -2,9 +2,9 @@
 /* Drawing plans (node_plan.h): nodes, sockets and links first, then work and faults in a mix. */
 #include "node_plan.h"
 
-#define PAIRS_MAX 4
-#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define ANY_OF(draw, array) ((array)[below((draw), COUNT_OF(array))])
+#define PAIRS_MAX            4
+#define COUNT_OF(array)      (sizeof(array) / sizeof((array)[0]))
+#define ANY_OF(draw, array)  ((array)[below((draw), COUNT_OF(array))])
 #define ADD(draw, verb, ...) sim_plan_add((draw)->plan, (draw)->at, (verb), (const int64_t[]){__VA_ARGS__})
 
 struct pair {
