@@ -75,6 +75,12 @@ static uint32_t mix(const struct head *head)
     return (uint32_t)a3mi_splitmix64(&value);
 }
 
+/* Numerical Recipes' generator. */
+static uint32_t next_word(uint32_t word)
+{
+    return word * 1664525u + 1013904223u;
+}
+
 static a3m_msg *make(struct head head)
 {
     a3m_msg *msg = a3m_msg_new(head.size);
@@ -82,12 +88,12 @@ static a3m_msg *make(struct head head)
     uint8_t *bytes = a3m_msg_data(msg);
     head.check = mix(&head);
     memcpy(bytes, &head, sizeof(head));
-    uint32_t word = head.check;
-    for (size_t at = sizeof(head); at < head.size; at += sizeof(word)) {
-        word = word * 1664525u + 1013904223u; /* Numerical Recipes' generator */
-        size_t rest = head.size - at;
-        memcpy(bytes + at, &word, rest < sizeof(word) ? rest : sizeof(word));
+    size_t at = sizeof(head);
+    uint32_t word = next_word(head.check);
+    for (; at + sizeof(word) <= head.size; at += sizeof(word), word = next_word(word)) {
+        memcpy(bytes + at, &word, sizeof(word));
     }
+    memcpy(bytes + at, &word, head.size - at);
     return msg;
 }
 
@@ -102,15 +108,16 @@ static bool read(const a3m_msg *msg, struct head *head)
     if (head->size != a3m_msg_size(msg) || head->check != mix(head)) {
         return false;
     }
-    uint32_t word = head->check;
-    for (size_t at = sizeof(*head); at < head->size; at += sizeof(word)) {
-        word = word * 1664525u + 1013904223u;
-        size_t rest = head->size - at;
-        if (memcmp(bytes + at, &word, rest < sizeof(word) ? rest : sizeof(word)) != 0) {
+    size_t at = sizeof(*head);
+    uint32_t word = next_word(head->check);
+    for (; at + sizeof(word) <= head->size; at += sizeof(word), word = next_word(word)) {
+        uint32_t here;
+        memcpy(&here, bytes + at, sizeof(here));
+        if (here != word) {
             return false;
         }
     }
-    return true;
+    return memcmp(bytes + at, &word, head->size - at) == 0;
 }
 
 a3m_msg *sim_book_message(const struct sim_life *life, uint32_t size)

@@ -230,10 +230,13 @@ static void check_conduct(struct sim *sim, const struct sim_node *node)
 {
     struct a3mi_assoc_stats stats;
     a3mi_assoc_get_stats(node->inside->assoc, &stats);
-    if (stats.bad_frame + node->inside->odd_controls + stats.duplicate_id > 0) {
+    if (stats.bad_frame + node->inside->odd_controls + node->inside->credit_violations + stats.duplicate_id >
+        0) {
         sim_fail(sim,
-                 "node %u counts %" PRIu64 " bad frames, %" PRIu64 " odd controls, %" PRIu64 " duplicate ids",
-                 node->index, stats.bad_frame, node->inside->odd_controls, stats.duplicate_id);
+                 "node %u counts %" PRIu64 " bad frames, %" PRIu64 " odd controls, %" PRIu64
+                 " violations of credit, %" PRIu64 " duplicate ids",
+                 node->index, stats.bad_frame, node->inside->odd_controls, node->inside->credit_violations,
+                 stats.duplicate_id);
     }
 }
 
