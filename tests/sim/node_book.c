@@ -50,7 +50,7 @@ struct sim_owner *sim_book_owner(struct sim_book *book, uint32_t node)
     assert(owner != NULL);
     owner->node = node;
     owner->index = book->owner_count;
-    book->owners = grown(book->owners, book->owner_count, &book->owner_room, sizeof(book->owners[0]));
+    book->owners = grown(book->owners, book->owner_count, &book->owner_room, sizeof(struct sim_owner *));
     book->owners[book->owner_count++] = owner;
     return owner;
 }
@@ -61,7 +61,7 @@ struct sim_life *sim_book_life(struct sim_book *book, struct sim_owner *owner)
     assert(life != NULL);
     life->id = book->count;
     life->owner = owner;
-    book->lives = grown(book->lives, book->count, &book->room, sizeof(book->lives[0]));
+    book->lives = grown(book->lives, book->count, &book->room, sizeof(struct sim_life *));
     book->lives[book->count++] = life;
     return life;
 }

@@ -133,17 +133,17 @@ void sim_freeze(struct sim *sim, uint32_t node, int64_t ns);
 
 /* ---- Sockets: node_app.c ------------------------------------------------------------ */
 
-void sim_open(struct sim *sim, uint32_t node, uint32_t app, enum sim_type type, int64_t credit_messages,
+void sim_open(struct sim *sim, uint32_t node, uint32_t index, enum sim_type type, int64_t credit_messages,
               int64_t credit_bytes);
-void sim_close_socket(struct sim *sim, uint32_t node, uint32_t app);
-void sim_link(struct sim *sim, uint32_t node, uint32_t app, uint32_t peer, uint32_t peer_app,
+void sim_close_socket(struct sim *sim, uint32_t node, uint32_t index);
+void sim_link(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, uint32_t peer_app,
               bool by_address);
 /* Ends the link with a peer's socket at this end, whoever asked for it. */
-void sim_unlink(struct sim *sim, uint32_t node, uint32_t app, uint32_t peer, uint32_t peer_app);
-void sim_send(struct sim *sim, uint32_t node, uint32_t app, uint32_t count, uint32_t size);
+void sim_unlink(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, uint32_t peer_app);
+void sim_send(struct sim *sim, uint32_t node, uint32_t index, uint32_t count, uint32_t size);
 /* How it takes messages: never, or one in `every` ns, or (0) all at once. */
-void sim_pause(struct sim *sim, uint32_t node, uint32_t app, bool paused);
-void sim_pace(struct sim *sim, uint32_t node, uint32_t app, int64_t every);
+void sim_pause(struct sim *sim, uint32_t node, uint32_t index, bool paused);
+void sim_pace(struct sim *sim, uint32_t node, uint32_t index, int64_t every);
 /* Of this package: an open socket's life ends, a wanted one begins; the sockets of a node act. */
 void sim_app_reopen(struct sim_app *app);
 void sim_app_over(struct sim_app *app);
