@@ -1,7 +1,8 @@
 # Tests, registered by what lies in a folder: a new test_x.c or test_x.sh needs no line here.
 #
-# a3m_c_tests(<label> <seconds>)       every test_*.c is a program on cmocka; other .c files of the
-#                                      folder are helpers that all of them link
+# a3m_c_tests(<label> <seconds> [<other>…])
+#                                      every test_*.c is a program on cmocka; other .c files of the
+#                                      folder are helpers that all of them link, but for <other>
 # a3m_script_tests(<label> <seconds>)  every test_*.sh, given A3M_BIN (the command) and A3M_BUILD
 #
 # All of them are skipped when they exit with 77, and are named <label>/<x>.
@@ -55,7 +56,9 @@ endfunction()
 function(a3m_c_tests label seconds)
   file(GLOB helpers CONFIGURE_DEPENDS *.c)
   file(GLOB tests CONFIGURE_DEPENDS test_*.c)
-  list(REMOVE_ITEM helpers ${tests} "")
+  set(others ${ARGN})
+  list(TRANSFORM others PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  list(REMOVE_ITEM helpers ${tests} ${others} "")
   if(helpers)
     add_library(a3m_${label}_helpers OBJECT ${helpers})
     target_link_libraries(a3m_${label}_helpers PRIVATE a3m_test_base PkgConfig::CMOCKA)

@@ -105,6 +105,8 @@ struct a3mi_assoc_hooks {
      * are gone, channels must be detached now, by the hook.
      */
     void (*peer_ended)(void *arg, struct a3mi_peer *peer, uint64_t incarnation, enum a3mi_peer_end why);
+    /* What was queued to whichever incarnation is there goes to this one. Changes nothing. May be NULL. */
+    void (*peer_bound)(void *arg, struct a3mi_peer *peer, uint64_t incarnation);
     /*
      * The peer `from`, known by address only, turned out to be `into`. The caller
      * moves what it keeps; `from` goes away when it is released. Receiving
@@ -163,6 +165,8 @@ const struct a3m_addr *a3mi_peer_addr(const struct a3mi_peer *peer);
 const struct a3mi_name *a3mi_peer_id(const struct a3mi_peer *peer);
 /* For the caller's own list of what belongs to a peer; initialised empty. */
 struct a3mi_list *a3mi_peer_links(struct a3mi_peer *peer);
+/* The incarnation that the last control message was queued to; 0: to whichever is there, until `peer_bound`. */
+uint64_t a3mi_peer_control_to(const struct a3mi_peer *peer);
 
 /* ---- Sending -------------------------------------------------------------- */
 

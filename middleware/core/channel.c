@@ -134,6 +134,7 @@ static int queue_control(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint6
     if (sender == NULL) {
         return a3mi_fail_plain(A3M_ENOMEM);
     }
+    peer->control_to = sender->incarnation;
     a3mi_fifo_push(&sender->control.queue, &msg->node);
     sender->control.queued_bytes += msg->size;
     if (!a3mi_list_linked(&sender->control.ready)) {

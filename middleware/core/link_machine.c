@@ -18,6 +18,12 @@
  *     A  REQUEST a1, END a1 ──╲   ╱──REQUEST b1── REQUESTING  B
  *     A  ignores b1 ◄──────────╳────────────►  UP, then CLOSED  B
  *
+ * A's socket closed: it refuses b1, though B took a1 for the link that b1 asked for. END a1 is behind that.
+ *
+ *     A  REQUEST a1, END a1 ──╲   ╱──REQUEST b1── REQUESTING  B
+ *     A  has no such socket ◄──╳────────────►  UP, then FINISHING  B
+ *     A  ────REFUSE b1──────────────────────►  ignored
+ *
  * B gave up, and answers: a1 is a request like any other, b1 is of no concern to
  * A, and END b1 is answered as for a link that A does not have.
  *
@@ -83,9 +89,9 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
                 [A3MI_ON_ACCEPT] = ODD(UP),
                 [A3MI_ON_REQUEST] = STEP(UP, A3MI_DO_REPLACE),
                 [A3MI_ON_CROSSING] = ODD(UP),
-                [A3MI_ON_REFUSE] = ODD(UP),
-                [A3MI_ON_REFUSE_LAST] = ODD(UP),
-                [A3MI_ON_REFUSE_FINAL] = ODD(UP),
+                [A3MI_ON_REFUSE] = STAY(UP),
+                [A3MI_ON_REFUSE_LAST] = STAY(UP),
+                [A3MI_ON_REFUSE_FINAL] = STAY(UP),
                 [A3MI_ON_TIMER] = STAY(UP),
                 [A3MI_ON_TIMER_LAST] = STAY(UP),
                 [A3MI_ON_UNLINK] = STEP(ENDING, A3MI_DO_SEND_END | A3MI_DO_TELL_DOWN),
@@ -100,9 +106,9 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
                 [A3MI_ON_ACCEPT] = ODD(ENDING),
                 [A3MI_ON_REQUEST] = STAY(ENDING),
                 [A3MI_ON_CROSSING] = ODD(ENDING),
-                [A3MI_ON_REFUSE] = ODD(ENDING),
-                [A3MI_ON_REFUSE_LAST] = ODD(ENDING),
-                [A3MI_ON_REFUSE_FINAL] = ODD(ENDING),
+                [A3MI_ON_REFUSE] = STAY(ENDING),
+                [A3MI_ON_REFUSE_LAST] = STAY(ENDING),
+                [A3MI_ON_REFUSE_FINAL] = STAY(ENDING),
                 [A3MI_ON_TIMER] = STAY(ENDING),
                 [A3MI_ON_TIMER_LAST] = STAY(ENDING),
                 [A3MI_ON_UNLINK] = STAY(ENDING),
@@ -118,9 +124,9 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
                 [A3MI_ON_ACCEPT] = ODD(FINISHING),
                 [A3MI_ON_REQUEST] = STAY(FINISHING),
                 [A3MI_ON_CROSSING] = ODD(FINISHING),
-                [A3MI_ON_REFUSE] = ODD(FINISHING),
-                [A3MI_ON_REFUSE_LAST] = ODD(FINISHING),
-                [A3MI_ON_REFUSE_FINAL] = ODD(FINISHING),
+                [A3MI_ON_REFUSE] = STAY(FINISHING),
+                [A3MI_ON_REFUSE_LAST] = STAY(FINISHING),
+                [A3MI_ON_REFUSE_FINAL] = STAY(FINISHING),
                 [A3MI_ON_TIMER] = STAY(FINISHING),
                 [A3MI_ON_TIMER_LAST] = STAY(FINISHING),
                 [A3MI_ON_UNLINK] = STAY(FINISHING),

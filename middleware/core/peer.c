@@ -215,6 +215,11 @@ struct a3mi_list *a3mi_peer_links(struct a3mi_peer *peer)
     return &peer->links;
 }
 
+uint64_t a3mi_peer_control_to(const struct a3mi_peer *peer)
+{
+    return peer->control_to;
+}
+
 /* ---- Addresses ---------------------------------------------------------------- */
 
 void a3mi_peer_at(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3m_addr *addr)

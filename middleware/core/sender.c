@@ -389,12 +389,22 @@ void a3mi_sender_reopen(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     a3mi_sender_refresh(assoc, sender);
 }
 
+void a3mi_sender_name(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t incarnation)
+{
+    bool bound = sender->incarnation == 0;
+
+    sender->incarnation = incarnation;
+    if (bound && assoc->hooks->peer_bound != NULL) {
+        assoc->hooks->peer_bound(assoc->arg, sender->peer, incarnation);
+    }
+}
+
 void a3mi_sender_bind(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t incarnation)
 {
     bool owed = a3mi_life_is_owed(sender->peer, incarnation);
 
     /* From now on its OPEN names it; what an earlier one brings from another incarnation is turned down. */
-    sender->incarnation = incarnation;
+    a3mi_sender_name(assoc, sender, incarnation);
     if (A3MI_MUTATE(NOT_AFRESH, false, owed) && !sender->afresh) {
         sender->afresh = true;
         a3mi_sender_reopen(assoc, sender);

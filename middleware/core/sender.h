@@ -123,6 +123,8 @@ void a3mi_sender_refresh(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 bool a3mi_sender_may_send(struct a3mi_assoc *assoc, struct a3mi_sender *sender, int64_t *paced);
 /* Asks the peer for a sign of life, unless something else does that already. May end it. */
 void a3mi_sender_ask(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
+/* It is found out which incarnation it sends to. */
+void a3mi_sender_name(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t incarnation);
 /* It is bound to an incarnation from now on. */
 void a3mi_sender_bind(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t incarnation);
 /* Starts again under a new s: nothing of it was accepted. */

@@ -88,7 +88,7 @@ static void begin(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const st
     sender->state = A3MI_SENDER_OPEN;
     sender->r = accept->r;
     sender->limit = accept->limit;
-    sender->incarnation = accept->incarnation;
+    a3mi_sender_name(assoc, sender, accept->incarnation);
     sender->open_due = false;
     sender->heard_at = assoc->now;
     sender->asked_at = INT64_MIN;

@@ -276,6 +276,12 @@ static void on_peer_ended(void *arg, struct a3mi_peer *peer, uint64_t incarnatio
     a3mi_link_on_peer_ended(node, peer, incarnation, why, node->turn->now);
 }
 
+static void on_peer_bound(void *arg, struct a3mi_peer *peer, uint64_t incarnation)
+{
+    (void)arg;
+    a3mi_link_on_peer_bound(peer, incarnation);
+}
+
 static void on_peer_merged(void *arg, struct a3mi_peer *from, struct a3mi_peer *into)
 {
     struct a3mi_node *node = arg;
@@ -294,6 +300,7 @@ const struct a3mi_assoc_hooks a3mi_engine_hooks = {
     .packed = on_packed,
     .acknowledged = on_acknowledged,
     .peer_ended = on_peer_ended,
+    .peer_bound = on_peer_bound,
     .peer_merged = on_peer_merged,
     .duplicate_id = on_duplicate_id,
 };

@@ -45,7 +45,16 @@ bool a3mi_link_say(struct a3mi_link *link, struct a3mi_control *control, int64_t
                  link->state == A3MI_LINK_FINISHING;
     control->author_link = link->number;
     control->addressee_link = known ? link->peer_number : 0;
-    return say(link->socket->node, link->peer, known ? link->incarnation : 0, control, now);
+    if (known) {
+        return say(link->socket->node, link->peer, link->incarnation, control, now);
+    }
+    bool asks = control->kind == A3MI_CONTROL_REQUEST;
+    /* An END is for who has the request: another incarnation would see the one without the other. */
+    bool said = say(link->socket->node, link->peer, asks ? 0 : link->asked, control, now);
+    if (said && asks) {
+        link->asked = a3mi_peer_control_to(link->peer);
+    }
+    return said;
 }
 
 /* Answers about a link that this end does not have. */
@@ -325,9 +334,20 @@ static bool concerned(const struct a3mi_link *link, uint64_t incarnation)
     case A3MI_LINK_UP:
     case A3MI_LINK_ENDING:
     case A3MI_LINK_FINISHING: return link->incarnation == incarnation;
+    /* A request to another incarnation is still under way: to forget it would be to misread its answer. */
     case A3MI_LINK_REQUESTING:
-    case A3MI_LINK_CANCELLING: return true;
+    case A3MI_LINK_CANCELLING: return link->asked == incarnation;
     default: return false;
+    }
+}
+
+void a3mi_link_on_peer_bound(struct a3mi_peer *peer, uint64_t incarnation)
+{
+    A3MI_LIST_FOREACH (it, a3mi_peer_links(peer)) {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
+        if (link->asked == 0) {
+            link->asked = incarnation;
+        }
     }
 }
 
@@ -375,6 +395,9 @@ bool a3mi_link_join_twin(struct a3mi_link *link)
     bool found = twin != NULL && !twin->ended;
     if (found) {
         join(link, twin, now);
+    } else if (twin != NULL && twin->state == A3MI_LINK_UP) {
+        /* Its CMD_UNLINK is in the outbox yet. END first: a request for a link that is up says that it was lost. */
+        a3mi_link_step(twin, A3MI_ON_UNLINK, NULL, now);
     }
     a3mi_socket_unlock_turn(socket, socket->node->turn);
     a3mi_socket_unref(socket);

@@ -89,6 +89,7 @@ struct a3mi_link {
     /* [engine] */
     struct a3mi_peer *peer; /* held; NULL before and after */
     uint64_t incarnation;   /* of the peer, while up */
+    uint64_t asked;         /* the peer's incarnation that the last request went to; 0: not known yet */
     struct a3mi_list on_peer;
     uint64_t number; /* this attempt's; in the node's table; 0: none */
     uint64_t peer_number;
@@ -363,6 +364,7 @@ void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64
                           const uint8_t *bytes, size_t size, int64_t now);
 void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
                              enum a3mi_peer_end why, int64_t now);
+void a3mi_link_on_peer_bound(struct a3mi_peer *peer, uint64_t incarnation);
 void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, struct a3mi_peer *into,
                               int64_t now);
 /* [engine] Sends one control message about a link; false: could not (no address, peer over). */

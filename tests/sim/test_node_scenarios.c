@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whole nodes on a simulated network, in virtual time: a scenario for each fault
+ * of network and nodes, and for each failure that the campaign found (its
+ * shortest plan, as sim_campaign --shrink prints it). Each ends with sim_finish:
+ * everything heals, every message is accounted for, both ends of every link
+ * agree, credit is back, no record is left, and nodes close. The other shapes of
+ * traffic are in test_node_traffic.c.
+ * covers X1 X2 L11
+ */
+#include "node_scenario.h"
+
+/* ---- Faults of the network ---------------------------------------------------------------- */
+
+static void test_no_fault_every_message_arrives_and_no_record_is_left(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    sim_send(&sim, A, 0, 1000, 200);
+    sim_run(&sim, 100 * SIM_MS);
+    assert_int_equal(delivered(&sim, A), 1000);
+    sim_vanish(&sim, 10 * SIM_S);
+    check(&sim);
+    assert_int_equal(stats_of(&sim, A).records_now, 0);
+    assert_int_equal(stats_of(&sim, B).records_now, 0);
+    assert_int_equal(stats_of(&sim, A).retransmitted, 0);
+    finish(&sim);
+}
+
+static void test_delay_and_jitter_messages_arrive_in_order(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    path(&sim, A, B)->delay = 150 * SIM_MS;
+    path(&sim, A, B)->jitter = 100 * SIM_MS;
+    path(&sim, B, A)->delay = 30 * SIM_MS;
+    sim_send(&sim, A, 0, 500, 700);
+    sim_run(&sim, 149 * SIM_MS);
+    assert_int_equal(delivered(&sim, A), 0);
+    sim_run(&sim, 5 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 500);
+    finish(&sim);
+}
+
+static void test_narrow_path_with_a_short_queue_everything_gets_through(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    path(&sim, A, B)->rate = 100000;
+    path(&sim, A, B)->queue = 8000;
+    sim_send(&sim, A, 0, 200, 1000);
+    sim_run(&sim, SIM_S);
+    assert_true(delivered(&sim, A) < 110); /* what the path takes in a second */
+    sim_run(&sim, 9 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 200);
+    assert_true(sim.net.lost > 0);
+    finish(&sim);
+}
+
+static void test_loss_of_a_third_both_ways_every_message_arrives(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    path(&sim, A, B)->loss = 333;
+    path(&sim, B, A)->loss = 333;
+    sim_send(&sim, A, 0, 300, 900);
+    sim_run(&sim, 20 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 300);
+    assert_true(stats_of(&sim, A).retransmitted > 0);
+    finish(&sim);
+}
+
+static void test_packets_3_4_and_7_lost_they_are_sent_again(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    path(&sim, A, B)->drops = 1u << 2 | 1u << 3 | 1u << 6;
+    sim_send(&sim, A, 0, 10, 1200); /* each fills a packet */
+    sim_run(&sim, SIM_S);
+    assert_int_equal(delivered(&sim, A), 10);
+    assert_int_equal(sim.net.lost, 3);
+    assert_true(stats_of(&sim, A).retransmitted >= 3);
+    finish(&sim);
+}
+
+static void test_loss_in_bursts_every_message_arrives(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    path(&sim, A, B)->burst_enter = 30;
+    path(&sim, A, B)->burst_leave = 100;
+    sim_send(&sim, A, 0, 500, 1200);
+    sim_run(&sim, 20 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 500);
+    assert_true(sim.net.lost > 0);
+    finish(&sim);
+}
+
+static void test_every_packet_repeated_nothing_is_delivered_twice(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){.linger = 20 * SIM_MS});
+    for (int i = 0; i < 2; i++) {
+        path(&sim, i == 0 ? A : B, i == 0 ? B : A)->repeat = 1000;
+        path(&sim, i == 0 ? A : B, i == 0 ? B : A)->repeat_within = 2 *
+                                                                    SIM_S; /* long past the record's life */
+    }
+    for (int i = 0; i < 20; i++) {
+        sim_send(&sim, A, 0, 10, 300);
+        sim_run(&sim, 200 * SIM_MS);
+    }
+    sim_run(&sim, 5 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 200);
+    assert_true(stats_of(&sim, B).duplicates + stats_of(&sim, B).stray > 0);
+    finish(&sim);
+}
+
+static void test_packets_overtaken_messages_arrive_in_order(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    path(&sim, A, B)->reorder = 400;
+    path(&sim, A, B)->reorder_by = 20 * SIM_MS;
+    sim_send(&sim, A, 0, 400, 1000);
+    sim_run(&sim, 10 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 400);
+    finish(&sim);
+}
+
+static void test_bits_flipped_damaged_packets_are_dropped_and_sent_again(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    path(&sim, A, B)->corrupt = 300;
+    path(&sim, B, A)->corrupt = 300;
+    sim_send(&sim, A, 0, 300, 1000);
+    sim_run(&sim, 20 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 300);
+    assert_true(stats_of(&sim, B).bad_checksum > 0);
+    finish(&sim);
+}
+
+static void test_packets_cut_short_they_are_dropped_and_sent_again(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    path(&sim, A, B)->truncate = 300;
+    sim_send(&sim, A, 0, 300, 1000);
+    sim_run(&sim, 20 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 300);
+    assert_true(stats_of(&sim, B).bad_checksum + stats_of(&sim, B).bad_packet > 0);
+    finish(&sim);
+}
+
+static void test_acknowledgements_cut_off_for_a_minute_nothing_is_lost_or_repeated(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    path(&sim, B, A)->cut = true;
+    sim_send(&sim, A, 0, 100, 500);
+    sim_run(&sim, 60 * SIM_S);
+    assert_true(delivered(&sim, A) > 0); /* that way was open */
+    path(&sim, B, A)->cut = false;
+    sim_run(&sim, 60 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 100);
+    finish(&sim);
+}
+
+static void test_partition_of_ten_minutes_the_link_is_still_up_and_delivers(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    path(&sim, A, B)->cut = path(&sim, B, A)->cut = true;
+    sim_send(&sim, A, 0, 100, 500);
+    sim_run(&sim, 600 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 0);
+    path(&sim, A, B)->cut = path(&sim, B, A)->cut = false;
+    sim_run(&sim, 120 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 100);
+    assert_int_equal(stats_of(&sim, A).links_now, 1);
+    finish(&sim);
+}
+
+/* ---- Addresses ------------------------------------------------------------------------------ */
+
+static void test_sender_moves_the_receiver_follows(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    for (int i = 0; i < 10; i++) {
+        sim_send(&sim, A, 0, 50, 500);
+        sim_run(&sim, 200 * SIM_US); /* in the midst of it */
+        sim_net_move(&sim.net, A);
+        sim_run(&sim, 5 * SIM_S);
+        assert_int_equal(delivered(&sim, A), 50 * (i + 1));
+    }
+    finish(&sim);
+}
+
+static void test_receiver_moves_while_it_holds_records_the_sender_learns_it(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    sim_send(&sim, A, 0, 50, 500);
+    sim_run(&sim, 200 * SIM_US);
+    sim_net_move(&sim.net, B); /* A sends to where nobody is, until B probes it */
+    sim_run(&sim, 120 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 50);
+    finish(&sim);
+}
+
+static void test_nat_gives_the_sender_another_port_it_goes_on(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    sim.net.ends[A].nat = true;
+    for (int i = 0; i < 5; i++) {
+        sim_send(&sim, A, 0, 50, 500);
+        sim_run(&sim, 150 * SIM_US);
+        sim_net_move(&sim.net, A); /* and what B says to the old port, or unasked to the new one, is lost */
+        sim_run(&sim, 10 * SIM_S);
+        assert_int_equal(delivered(&sim, A), 50 * (i + 1));
+    }
+    finish(&sim);
+}
+
+/* ---- Nodes that die, stop and close ------------------------------------------------------------ */
+
+/* The whole of a link's life, with a node killed after each of its steps. */
+static void kill_at_each_step(uint32_t victim)
+{
+    for (int steps = 0; steps < 60; steps++) {
+        struct sim sim;
+        sim_init(&sim, SEED, &(struct sim_options){.linger = 20 * SIM_MS});
+        sim_open(&sim, A, 0, SIM_PUSH, 0, 0);
+        sim_open(&sim, B, 0, SIM_PULL, 0, 0);
+        sim_link(&sim, A, 0, B, 0, false);
+        sim_send(&sim, A, 0, 20, 1000);
+        for (int i = 0; i < steps; i++) {
+            sim_step(&sim, sim.now + SIM_S);
+        }
+        sim_kill(&sim, victim);
+        sim_run(&sim, 50 * SIM_MS);
+        sim_start(&sim, victim);
+        sim_send(&sim, A, 0, 20, 1000);
+        sim_run(&sim, 100 * SIM_MS);
+        finish(&sim);
+    }
+}
+
+static void test_receiver_killed_at_each_step_nothing_is_delivered_twice(void **arg)
+{
+    (void)arg;
+    kill_at_each_step(B);
+}
+
+static void test_sender_killed_at_each_step_nothing_is_delivered_twice(void **arg)
+{
+    (void)arg;
+    kill_at_each_step(A);
+}
+
+static void test_receiver_stopped_for_a_while_messages_wait_for_it(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    for (int64_t ms = 1; ms <= 100000; ms *= 10) {
+        sim_freeze(&sim, B, ms * SIM_MS);
+        sim_send(&sim, A, 0, 100, 500);
+        sim_run(&sim, ms * SIM_MS + 60 * SIM_S);
+    }
+    assert_int_equal(delivered(&sim, A), 600);
+    finish(&sim);
+}
+
+static void test_sender_stopped_in_the_midst_it_goes_on(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    path(&sim, A, B)->loss = 300;
+    sim_send(&sim, A, 0, 200, 1000);
+    sim_run(&sim, 2 * SIM_MS);
+    sim_freeze(&sim, A, 30 * SIM_S); /* every timer of it is due when it wakes up */
+    sim_run(&sim, 60 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 200);
+    finish(&sim);
+}
+
+static void test_node_closed_in_the_midst_of_data_it_waits_until_all_is_delivered(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    a3m_close_report report;
+    push_pull(&sim, &(struct sim_options){0});
+    path(&sim, A, B)->loss = 200;
+    path(&sim, B, A)->loss = 200;
+    sim_send(&sim, A, 0, 300, 1000);
+    sim_run(&sim, SIM_MS);
+    const struct sim_owner *closed = sim.nodes[A].owner;
+    assert_true(closed->delivered < closed->sent);
+    assert_int_equal(sim_close_node(&sim, A, 60 * SIM_S, &report), A3M_OK);
+    assert_int_equal(report.undelivered + report.unknown, 0);
+    assert_int_equal(closed->delivered, closed->sent);
+    finish(&sim);
+}
+
+static void test_node_closed_while_cut_off_the_report_says_what_is_left(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    a3m_close_report report;
+    push_pull(&sim, &(struct sim_options){.window = 8});
+    path(&sim, A, B)->cut = true;
+    sim_send(&sim, A, 0, 100, 1000);
+    sim_run(&sim, SIM_MS);
+    assert_int_equal(sim_close_node(&sim, A, SIM_S, &report), A3M_ETIMEDOUT);
+    assert_int_equal(report.undelivered + report.unknown, 100);
+    assert_true(report.undelivered > 0); /* beyond the window: never transmitted, and it says so */
+    finish(&sim);
+}
+
+static void test_receiving_node_closed_in_the_midst_of_data_both_sides_account_for_all(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    sim_send(&sim, A, 0, 300, 1000);
+    sim_run(&sim, 300 * SIM_US);
+    assert_int_equal(sim_close_node(&sim, B, 10 * SIM_S, NULL), A3M_OK);
+    sim_start(&sim, B);
+    finish(&sim);
+}
+
+/* ---- What the campaign found --------------------------------------------------------------------------- */
+
+static void play(const char *text)
+{
+    struct sim_plan plan;
+    struct sim sim;
+    int line = 0;
+    if (!sim_plan_read(&plan, text, &line)) {
+        fail_msg("line %d is not one of a plan", line);
+    }
+    sim_plan_play(&plan, &sim);
+    sim_plan_fini(&plan);
+    check(&sim);
+    sim_fini(&sim);
+}
+
+/*
+ * A's request was under way to B's new incarnation when A learned that the old one was over, and A forgot it:
+ * B took it, and A took B's request, as two links; then A ended the one that it did not know, and was left with an
+ * end of the other.
+ */
+static void test_request_under_way_when_the_old_incarnation_ends_it_is_not_forgotten(void **arg)
+{
+    (void)arg;
+    play("plan 21 2 0 100 0 0 500\n"
+         "0 open 0 2 2 100 100\n"
+         "0 open 1 3 3 0 2000\n"
+         "0 link 0 2 1 3 0\n"
+         "0 link 1 3 0 2 0\n"
+         "310364 leave 1 53\n"
+         "1233084 cut 0 1 1\n");
+    play("plan 15 2 100 100 1 0 100\n"
+         "0 open 1 0 3 0 0\n"
+         "0 link 1 0 0 0 0\n"
+         "5438630 leave 1 221\n"
+         "5838154 delay 1 0 50 28\n");
+}
+
+/* B asked by address for a link that it was ending: its request came before its END, and A dropped what was under way. */
+static void test_link_asked_for_again_while_it_is_ended_what_was_sent_arrives(void **arg)
+{
+    (void)arg;
+    play("plan 8149 2 100 500 0 1200 0\n"
+         "0 open 1 3 2 2 20000\n"
+         "0 open 0 1 3 1 0\n"
+         "0 link 0 1 1 3 0\n"
+         "714312 send 1 3 1 10000\n"
+         "714312 nat 0 1\n"
+         "13339406 link 1 3 0 1 1\n"
+         "13339406 unlink 1 3 0 1\n");
+}
+
+/* The END of a request that was cancelled spoke of messages of the link's earlier life: B waited for them for ever. */
+static void test_request_of_a_second_life_cancelled_the_peer_waits_for_nothing(void **arg)
+{
+    (void)arg;
+    play("plan 42757 2 0 500 1 1200 500\n"
+         "0 open 0 3 0 1 0\n"
+         "0 open 1 1 1 100 100\n"
+         "0 link 0 3 1 1 0\n"
+         "3418 nat 0 1\n"
+         "10442 leave 1 119\n"
+         "46117 send 0 3 1 1\n"
+         "1121691 unlink 0 3 1 1\n");
+}
+
+/*
+ * A cancelled a request that B's old incarnation had; the END went to the new one, whose own request A held for one
+ * that crossed, and ignored: B asked for ever.
+ */
+static void test_request_cancelled_while_the_peer_restarts_the_peers_own_is_heard(void **arg)
+{
+    (void)arg;
+    play("plan 75238 2 0 20 0 0 100\n"
+         "0 open 0 3 0 100 2000\n"
+         "0 open 1 1 1 0 20000\n"
+         "0 link 0 3 1 1 0\n"
+         "0 link 1 1 0 3 1\n"
+         "0 move 0\n"
+         "19296 cut 1 0 1\n"
+         "4419968 unlink 0 3 1 1\n"
+         "8590884 kill 1\n");
+}
+
+/* A's socket closed while both asked: its refusal met a link that was up by then, and was counted as a violation. */
+static void test_crossing_request_refused_by_a_closed_socket_is_no_violation(void **arg)
+{
+    (void)arg;
+    play("plan 45292 3 0 20 0 0 0\n"
+         "0 open 2 1 0 5 100\n"
+         "0 open 0 3 1 5 20000\n"
+         "0 link 2 1 0 3 1\n"
+         "0 link 0 3 2 1 0\n"
+         "292 send 2 1 1 1\n"
+         "292 close 0 3\n"
+         "13490870 loss 2 0 600\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_fault_every_message_arrives_and_no_record_is_left),
+        cmocka_unit_test(test_delay_and_jitter_messages_arrive_in_order),
+        cmocka_unit_test(test_narrow_path_with_a_short_queue_everything_gets_through),
+        cmocka_unit_test(test_loss_of_a_third_both_ways_every_message_arrives),
+        cmocka_unit_test(test_packets_3_4_and_7_lost_they_are_sent_again),
+        cmocka_unit_test(test_loss_in_bursts_every_message_arrives),
+        cmocka_unit_test(test_every_packet_repeated_nothing_is_delivered_twice),
+        cmocka_unit_test(test_packets_overtaken_messages_arrive_in_order),
+        cmocka_unit_test(test_bits_flipped_damaged_packets_are_dropped_and_sent_again),
+        cmocka_unit_test(test_packets_cut_short_they_are_dropped_and_sent_again),
+        cmocka_unit_test(test_acknowledgements_cut_off_for_a_minute_nothing_is_lost_or_repeated),
+        cmocka_unit_test(test_partition_of_ten_minutes_the_link_is_still_up_and_delivers),
+        cmocka_unit_test(test_sender_moves_the_receiver_follows),
+        cmocka_unit_test(test_receiver_moves_while_it_holds_records_the_sender_learns_it),
+        cmocka_unit_test(test_nat_gives_the_sender_another_port_it_goes_on),
+        cmocka_unit_test(test_receiver_killed_at_each_step_nothing_is_delivered_twice),
+        cmocka_unit_test(test_sender_killed_at_each_step_nothing_is_delivered_twice),
+        cmocka_unit_test(test_receiver_stopped_for_a_while_messages_wait_for_it),
+        cmocka_unit_test(test_sender_stopped_in_the_midst_it_goes_on),
+        cmocka_unit_test(test_node_closed_in_the_midst_of_data_it_waits_until_all_is_delivered),
+        cmocka_unit_test(test_node_closed_while_cut_off_the_report_says_what_is_left),
+        cmocka_unit_test(test_receiving_node_closed_in_the_midst_of_data_both_sides_account_for_all),
+        cmocka_unit_test(test_request_under_way_when_the_old_incarnation_ends_it_is_not_forgotten),
+        cmocka_unit_test(test_link_asked_for_again_while_it_is_ended_what_was_sent_arrives),
+        cmocka_unit_test(test_request_of_a_second_life_cancelled_the_peer_waits_for_nothing),
+        cmocka_unit_test(test_request_cancelled_while_the_peer_restarts_the_peers_own_is_heard),
+        cmocka_unit_test(test_crossing_request_refused_by_a_closed_socket_is_no_violation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
