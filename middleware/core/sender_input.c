@@ -94,7 +94,9 @@ static void begin(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const st
     sender->asked_at = INT64_MIN;
     sender->sent_at = assoc->now;
     (void)a3mi_life_note(sender->peer, accept->incarnation, assoc->ck);
-    if (rtt <= assoc->now - sender->opened_at || rtt <= A3MI_PTO_MAX) {
+    bool known = sender->opened_at != INT64_MIN; /* not when it was restored since */
+
+    if ((known && rtt <= assoc->now - sender->opened_at) || rtt <= A3MI_PTO_MAX) {
         a3mi_rtt_sample(&sender->peer->rtt, rtt > 0 ? rtt : 1000, 0);
     }
     if (a3mi_addr_eq(from, &sender->path.addr)) {
