@@ -260,8 +260,8 @@ static uint64_t number(const char *text)
 {
     char *rest;
     errno = 0;
-    uint64_t value = strtoull(text, &rest, 0);
-    if (errno != 0 || *rest != '\0' || rest == text) {
+    uint64_t value = text != NULL ? strtoull(text, &rest, 0) : 0;
+    if (text == NULL || errno != 0 || *rest != '\0' || rest == text) {
         fprintf(stderr, "sim_campaign: '%s' is not a number\n%s", text, usage);
         exit(2);
     }

@@ -22,9 +22,10 @@ static bool is_up(const struct a3mi_link *link)
 
 static struct sim_app *app_named(struct sim *sim, const struct a3mi_name *node, const struct a3mi_name *tag)
 {
-    unsigned n = 0, s = 0;
-    if (sscanf(node->s, "n%u", &n) != 1 || sscanf(tag->s, "s%u", &s) != 1 || n >= sim->options.nodes ||
-        s >= SIM_APPS) { /* NOLINT(cert-err34-c): names of this simulation's making */
+    /* Names of this simulation's making: n0, s3. */
+    unsigned long n = node->len > 1 ? strtoul(node->s + 1, NULL, 10) : SIM_NODES;
+    unsigned long s = tag->len > 1 ? strtoul(tag->s + 1, NULL, 10) : SIM_APPS;
+    if (n >= sim->options.nodes || s >= SIM_APPS) {
         return NULL;
     }
     return &sim->nodes[n].apps[s];

@@ -124,12 +124,12 @@ void sim_vanish(struct sim *sim, int64_t limit);
 /* ---- Nodes ------------------------------------------------------------------------ */
 
 /* Made anew, with the sockets and links that are wanted. Nothing when it is alive. */
-void sim_start(struct sim *sim, uint32_t node);
+void sim_start(struct sim *sim, uint32_t index);
 /* As by SIGKILL. Nothing when it is dead. */
-void sim_kill(struct sim *sim, uint32_t node);
+void sim_kill(struct sim *sim, uint32_t index);
 /* a3m_node_close, `within` ns. Virtual time passes. */
-int sim_close_node(struct sim *sim, uint32_t node, int64_t within, a3m_close_report *report);
-void sim_freeze(struct sim *sim, uint32_t node, int64_t ns);
+int sim_close_node(struct sim *sim, uint32_t index, int64_t within, a3m_close_report *report);
+void sim_freeze(struct sim *sim, uint32_t index, int64_t ns);
 
 /* ---- Sockets: node_app.c ------------------------------------------------------------ */
 
