@@ -15,6 +15,7 @@ struct parting {
     struct a3m_addr to;
     bool is_reset;
     uint64_t s, r;
+    uint64_t cumulative; /* of a RESET */
     uint32_t left;
 };
 
@@ -117,32 +118,43 @@ static void parting_due(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm)
     a3mi_list_push_back(&assoc->partings_due, &parting->list);
 }
 
-static void parting_new(struct a3mi_assoc *assoc, const struct a3m_addr *to, bool is_reset, uint64_t s,
-                        uint64_t r)
+/* NULL: no memory, or nowhere to say it. */
+static struct parting *parting_new(struct a3mi_assoc *assoc, const struct a3m_addr *to, uint64_t r)
 {
     struct parting *parting = a3mi_slab_get(&assoc->parting_slab);
 
     if (parting == NULL || to->kind == A3M_ADDR_NONE ||
         a3mi_alarm_init(assoc, &parting->alarm, parting_due) != 0) {
         a3mi_slab_put(&assoc->parting_slab, parting);
-        return;
+        return NULL;
     }
     parting->to = *to;
-    parting->is_reset = is_reset;
-    parting->s = s;
+    parting->is_reset = false;
+    parting->s = 0;
     parting->r = r;
+    parting->cumulative = 0;
     parting->left = assoc->leaving ? GOODBYE_TIMES : PARTING_TIMES;
     a3mi_list_push_back(&assoc->partings_due, &parting->list);
+    return parting;
 }
 
 void a3mi_parting_close(struct a3mi_assoc *assoc, const struct a3m_addr *to, uint64_t s, uint64_t r)
 {
-    parting_new(assoc, to, false, s, r);
+    struct parting *parting = parting_new(assoc, to, r);
+
+    if (parting != NULL) {
+        parting->s = s;
+    }
 }
 
-void a3mi_parting_reset(struct a3mi_assoc *assoc, const struct a3m_addr *to, uint64_t r)
+void a3mi_parting_reset(struct a3mi_assoc *assoc, const struct a3m_addr *to, uint64_t r, uint64_t cumulative)
 {
-    parting_new(assoc, to, true, 0, r);
+    struct parting *parting = parting_new(assoc, to, r);
+
+    if (parting != NULL) {
+        parting->is_reset = true;
+        parting->cumulative = cumulative;
+    }
 }
 
 static void parting_free(struct a3mi_assoc *assoc, struct parting *parting)
@@ -184,7 +196,11 @@ struct a3mi_answer *a3mi_parting_next(struct a3mi_assoc *assoc)
 
     if (parting->is_reset) {
         struct a3mi_reset reset = {
-            .kind = A3MI_RESET_UNKNOWN, .incarnation = assoc->config.incarnation, .author = assoc->config.id};
+            .kind = A3MI_RESET_UNKNOWN,
+            .incarnation = assoc->config.incarnation,
+            .cumulative = parting->cumulative,
+            .author = assoc->config.id,
+        };
 
         a3mi_answer_spend(assoc, answer, A3MI_PACKET_RESET, parting->r, a3mi_reset_write(body, &reset));
     } else {

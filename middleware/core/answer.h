@@ -43,8 +43,11 @@ void a3mi_answer_slabs_init(struct a3mi_assoc *assoc);
 void a3mi_parting_slab_init(struct a3mi_slab *slab);
 /* Says CLOSE(s, r) to the receiver at `to`: now, and once more in a while. */
 void a3mi_parting_close(struct a3mi_assoc *assoc, const struct a3m_addr *to, uint64_t s, uint64_t r);
-/* Says RESET(r, unknown) likewise. */
-void a3mi_parting_reset(struct a3mi_assoc *assoc, const struct a3m_addr *to, uint64_t r);
+/*
+ * Says RESET(r, unknown) likewise, with the record's last acknowledgement: one that is lost is not repeated any
+ * more, and its sender would not know what became of its last messages.
+ */
+void a3mi_parting_reset(struct a3mi_assoc *assoc, const struct a3m_addr *to, uint64_t r, uint64_t cumulative);
 /* Makes a packet of the next parting that is due; NULL when none is. */
 struct a3mi_answer *a3mi_parting_next(struct a3mi_assoc *assoc);
 /* An output is over: when the node is leaving, what is said again is due at the next. */

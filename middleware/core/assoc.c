@@ -253,7 +253,7 @@ static void say_goodbye(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
             if (receiver->ack_state != A3MI_ACK_NONE) {
                 a3mi_receiver_ack_now(assoc, receiver);
             }
-            a3mi_parting_reset(assoc, &receiver->path.addr, receiver->r);
+            a3mi_parting_reset(assoc, &receiver->path.addr, receiver->r, receiver->have.next);
         }
     }
     A3MI_LIST_FOREACH (it, &peer->senders) {

@@ -466,6 +466,7 @@ size_t a3mi_reset_write(uint8_t *body, const struct a3mi_reset *in)
 
     a3mi_wr_u8(&wr, in->kind);
     a3mi_wr_u64(&wr, in->incarnation);
+    a3mi_wr_u64(&wr, in->cumulative);
     write_name(&wr, &in->author);
     return a3mi_wr_len(&wr);
 }
@@ -476,6 +477,7 @@ bool a3mi_reset_read(const struct a3mi_packet *packet, struct a3mi_reset *out)
 
     out->kind = a3mi_rd_u8(&rd);
     out->incarnation = a3mi_rd_u64(&rd);
+    out->cumulative = a3mi_rd_u64(&rd);
     read_name(&rd, &out->author, false);
     return !rd.bad && (out->kind == A3MI_RESET_NOTHING || out->kind == A3MI_RESET_UNKNOWN);
 }

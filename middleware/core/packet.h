@@ -224,6 +224,7 @@ enum a3mi_reset_kind {
 struct a3mi_reset {
     uint8_t kind;
     uint64_t incarnation;
+    uint64_t cumulative; /* all below were accepted: the record's last acknowledgement; 0: nothing is known */
     struct a3mi_name author;
 };
 size_t a3mi_reset_write(uint8_t *body, const struct a3mi_reset *in);

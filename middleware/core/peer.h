@@ -43,7 +43,7 @@ struct a3mi_peer {
     struct a3mi_list senders;   /* a3mi_sender.on_peer, newest last */
     struct a3mi_list receivers; /* a3mi_receiver.on_peer, newest last */
     struct a3mi_rtt rtt;
-    uint32_t ordinal; /* while a snapshot is written */
+    uint32_t ordinal;    /* while a snapshot is written */
     uint64_t control_to; /* what the sender of the last control message was bound to */
     unsigned lives_count;
     struct a3mi_life lives[A3MI_LIVES_MAX];

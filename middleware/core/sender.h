@@ -156,6 +156,8 @@ void a3mi_sender_reset(struct a3mi_assoc *assoc, const struct a3mi_packet *packe
 /* One that arrived in a packet with this transmission number. */
 void a3mi_sender_ack(struct a3mi_assoc *assoc, const struct a3m_addr *from, uint64_t number,
                      const struct a3mi_ack *ack);
+/* All units below `seq` were accepted, says the last word of a receiver that is gone. */
+void a3mi_sender_accepted_below(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t seq);
 /* Moves units that count as lost by now to `lost`. Returns when the next one will; INT64_MAX. */
 int64_t a3mi_sender_detect(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 

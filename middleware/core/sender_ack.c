@@ -183,6 +183,19 @@ static void take_ack(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const
     }
 }
 
+void a3mi_sender_accepted_below(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t seq)
+{
+    struct a3mi_ack ack = {.cumulative = seq};
+    struct taking t = {.told = {.now = assoc->now, .sent_at = INT64_MIN}};
+
+    if (seq > sender->next) {
+        assoc->stats.bad_packet++;
+        return;
+    }
+    take_units(assoc, sender, &ack, &t);
+    a3mi_channel_report_acked(assoc);
+}
+
 void a3mi_sender_ack(struct a3mi_assoc *assoc, const struct a3m_addr *from, uint64_t number,
                      const struct a3mi_ack *ack)
 {

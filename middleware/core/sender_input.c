@@ -336,6 +336,7 @@ void a3mi_sender_reset(struct a3mi_assoc *assoc, const struct a3mi_packet *packe
     } else if (reset.kind == A3MI_RESET_NOTHING && !sender->accepted_any) {
         a3mi_sender_reopen(assoc, sender);
     } else {
+        a3mi_sender_accepted_below(assoc, sender, reset.cumulative);
         a3mi_life_end(assoc, peer, sender->incarnation, A3MI_PEER_RESET);
     }
 }

@@ -387,7 +387,8 @@ static void close_link(struct a3mi_link *link)
 static void send_end(struct a3mi_link *link, enum a3mi_control_kind kind, int64_t now)
 {
     struct a3mi_control control = {.kind = kind};
-    if (link->state != A3MI_LINK_CANCELLING) { /* it still has the counts of its last life, nothing in this one */
+    if (link->state !=
+        A3MI_LINK_CANCELLING) { /* it still has the counts of its last life, nothing in this one */
         control.count = link->sent;
         control.received = link->received;
     }

@@ -330,7 +330,8 @@ static void test_packet_small_ones_round_trip(void **state)
     struct a3mi_close bye = {.s = 3, .incarnation = 4, .author = name_of("n")};
     struct a3mi_probe probe = {.r = 5, .incarnation = 6, .destination = name_of("d")};
     struct a3mi_alive alive = {.s = 7};
-    struct a3mi_reset reset = {.kind = A3MI_RESET_UNKNOWN, .incarnation = 8, .author = name_of("a")};
+    struct a3mi_reset reset = {
+        .kind = A3MI_RESET_UNKNOWN, .incarnation = 8, .cumulative = 77, .author = name_of("a")};
     struct a3mi_challenge challenge = {.author = 9, .nonce = 10};
     struct a3mi_response response = {.nonce = 11};
     struct a3mi_retry retry = {.cookie = {12}};
@@ -344,8 +345,9 @@ static void test_packet_small_ones_round_trip(void **state)
     assert_true(out.probe.r == 5 && out.probe.incarnation == 6 && out.probe.destination.s[0] == 'd');
     out = read_and_cut(A3MI_PACKET_ALIVE, body, a3mi_alive_write(body, &alive), 8);
     assert_true(out.alive.s == 7);
-    out = read_and_cut(A3MI_PACKET_RESET, body, a3mi_reset_write(body, &reset), 11);
-    assert_true(out.reset.kind == A3MI_RESET_UNKNOWN && out.reset.incarnation == 8);
+    out = read_and_cut(A3MI_PACKET_RESET, body, a3mi_reset_write(body, &reset), 19);
+    assert_true(out.reset.kind == A3MI_RESET_UNKNOWN && out.reset.incarnation == 8 &&
+                out.reset.cumulative == 77);
     out = read_and_cut(A3MI_PACKET_CHALLENGE, body, a3mi_challenge_write(body, &challenge), 16);
     assert_true(out.challenge.author == 9 && out.challenge.nonce == 10);
     out = read_and_cut(A3MI_PACKET_RESPONSE, body, a3mi_response_write(body, &response), 8);
