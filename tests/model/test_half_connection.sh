@@ -16,7 +16,5 @@ check half_connection M=2 DRAWS=2 RESTARTS_A=1 RESTARTS_B=0 POLICY=1 LATER
 if [[ -n ${A3M_LONG:-} ]]; then
     check half_connection M=2 DRAWS=3 RESTARTS_A=1 RESTARTS_B=1 POLICY=0
     check half_connection M=2 DRAWS=2 RESTARTS_A=2 RESTARTS_B=2 POLICY=0
-    check half_connection M=2 DRAWS=2 RESTARTS_A=1 RESTARTS_B=1 POLICY=2
-    check half_connection M=3 DRAWS=2 RESTARTS_A=1 RESTARTS_B=1 POLICY=1
 fi
 finish
