@@ -636,16 +636,55 @@ static void test_core_late_proof_does_not_end_a_later_incarnation(void **state)
     memset(tap.seen, 0, sizeof(tap.seen));
     world_restart(&w, 1, false);
     while (tap.seen[A3MI_PACKET_ACCEPT] == 0) {
-        world_run(&w, WORLD_MS); /* node 0 asks again, and meets the new incarnation */
+        world_run(&w, WORLD_MS / 20); /* node 0 asks again, and is about to meet the new incarnation */
     }
     tap.lose = BIT(A3MI_PACKET_OPEN);
     world_run(&w, WORLD_MS);
     uint64_t ended = w.nodes[0].ended;
 
+    assert_int_equal(records(&w, 0, false), 1);
     tap_replay(&tap, 1);
     world_run(&w, 10 * WORLD_MS);
     assert_int_equal(w.nodes[0].ended, ended);
     tap.lose = 0;
+    finish(&w);
+}
+
+/* The s of an OPEN that was kept. */
+static uint64_t s_of(const struct kept *kept)
+{
+    struct a3mi_packet packet;
+    struct a3mi_open open;
+
+    assert_int_equal(a3mi_packet_read(kept->bytes, kept->size, &packet), A3MI_PACKET_OK);
+    assert_true(a3mi_open_read(&packet, &open));
+    return open.s;
+}
+
+/* Under the old s an ACCEPT, a CLOSE or an OPEN of before would still count. */
+static void test_core_record_that_expired_unproven_is_opened_again_under_a_new_s(void **state)
+{
+    (void)state;
+    struct world w;
+    struct tap tap;
+
+    begin(&w, &tap, 22, 2, 0);
+    world_run(&w, 20 * WORLD_S);
+    tap.keep = BIT(A3MI_PACKET_OPEN);
+    tap.lose = BIT(A3MI_PACKET_DATA);
+    (void)world_send(&w, 0, 1, 0, 5, false);
+    world_run(&w, 15 * WORLD_S);
+    assert_int_equal(records(&w, 0, true), 1);
+    assert_int_equal(records(&w, 1, false), 0);
+    assert_int_equal(tap.kept_count, 1);
+    tap.lose = 0;
+    world_settle(&w, 10 * WORLD_S);
+    assert_true(tap.seen[A3MI_PACKET_RESET] > 0);
+    assert_true(tap.kept_count > 1);
+    assert_true(s_of(&tap.kept[0]) != s_of(&tap.kept[1]));
+    assert_int_equal(world_accepted(&w, 0, 1), 5);
+    tap.keep = 0;
+    tap_replay(&tap, 2);
     finish(&w);
 }
 
@@ -673,6 +712,7 @@ int main(void)
         cmocka_unit_test(test_core_late_open_does_not_displace_the_next_record),
         cmocka_unit_test(test_core_record_that_was_dropped_after_accepting_answers_unknown),
         cmocka_unit_test(test_core_late_proof_does_not_end_a_later_incarnation),
+        cmocka_unit_test(test_core_record_that_expired_unproven_is_opened_again_under_a_new_s),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
