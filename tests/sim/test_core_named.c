@@ -688,6 +688,30 @@ static void test_core_record_that_expired_unproven_is_opened_again_under_a_new_s
     finish(&w);
 }
 
+/* The acknowledgement of the last messages is lost, and its author leaves: what it says then tells it again. */
+static void test_core_last_acknowledgement_lost_its_author_leaves_is_known(void **state)
+{
+    (void)state;
+    struct world w;
+    struct tap tap;
+
+    begin(&w, &tap, 21, 2, 0);
+    const struct book_channel *ch = book_channel(w.book, w.nodes[1].links[0][0].tx_channel);
+
+    tap.lose = BIT(A3MI_PACKET_ACK);
+    (void)world_send(&w, 1, 0, 0, 5, false);
+    world_run(&w, 3 * WORLD_MS);
+    assert_int_equal(world_accepted(&w, 1, 0), 5);
+    assert_true(ch->acknowledged < ch->sent);
+    world_restart(&w, 0, true);
+    world_run(&w, 20 * WORLD_MS);
+    assert_false(ch->tx_open);
+    assert_int_equal(ch->acknowledged, ch->sent);
+    assert_int_equal(ch->unknown + ch->unsent, 0);
+    tap.lose = 0;
+    finish(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -713,6 +737,7 @@ int main(void)
         cmocka_unit_test(test_core_record_that_was_dropped_after_accepting_answers_unknown),
         cmocka_unit_test(test_core_late_proof_does_not_end_a_later_incarnation),
         cmocka_unit_test(test_core_record_that_expired_unproven_is_opened_again_under_a_new_s),
+        cmocka_unit_test(test_core_last_acknowledgement_lost_its_author_leaves_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
