@@ -163,8 +163,8 @@ static const struct a3mi_ack *ride(struct a3mi_assoc *assoc, const struct a3mi_s
 {
     struct a3mi_receiver *owing = a3mi_receiver_owing(sender->peer, sender->incarnation);
     size_t used = A3MI_PACKET_HEADER + A3MI_DATA_FIXED + unit->frames;
-
-    size_t most = unit->large ? A3MI_PACKET_MAX : assoc->packet_max;
+    /* What the path is known to carry, and no more: it would go in fragments. */
+    size_t most = unit->large ? a3mi_sender_packet(sender) : assoc->packet_max;
 
     if (owing == NULL || used + A3MI_ACK_FIXED > most) {
         return NULL;
