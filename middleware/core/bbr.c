@@ -11,7 +11,8 @@
  *
  * Two things differ. A loss counts as a sign of too much only while a queue is
  * seen, which is to say that the round trips of a whole round are longer than the
- * smallest by a thirty-second; so a loss by chance is not answered. And what is
+ * smallest by a thirty-second, and more is in flight than fills the path, as late
+ * timers make round trips long too; so a loss by chance is not answered. And what is
  * lost although less is sent than the path delivers, which is measured in DOWN,
  * is sent in addition: otherwise a path that loses one packet in five would be
  * used to four fifths of the four fifths that it can deliver. So a path that
@@ -128,6 +129,9 @@ static bool is_too_much(const struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
     uint64_t sent = ack->rate.in_flight;
     uint64_t random = sent / LOSS_UNIT * (bbr->loss + bbr->loss / 2);
 
+    if (sent < bdp(bbr)) {
+        return false; /* it did not fill the path: a queue that is seen is another's, or none */
+    }
     return ack->rate.lost > 2 * (uint64_t)cc->packet &&
            ack->rate.lost > sent / 100 * LOSS_PER_CENT + random && sees_queue(bbr);
 }

@@ -9,8 +9,11 @@
 
 #include "base/addr.h"
 #include "base/message.h"
+#include "core/packet.h"
 
 #define BATCH 64
+/* The largest packet unless told. */
+#define PATH 1400u
 /* What waits at a sender, and in what pieces. */
 #define QUEUED  (UINT64_C(1) << 20)
 #define MESSAGE 65536u
@@ -22,7 +25,9 @@ static void on_message(void *arg, struct a3mi_rx *rx, a3m_msg *msg)
     struct flow_end *end = arg;
 
     (void)rx;
-    end->received += msg->size;
+    end->received++;
+    end->due += end->options->requests >
+                0; /* a request is answered, a reply makes room for the next request */
     a3m_msg_free(msg);
 }
 
@@ -89,18 +94,19 @@ static struct a3mi_name name_of(uint32_t number)
     return name;
 }
 
-static void end_init(const struct flow_model *m, struct flow_end *end, uint32_t number)
+static void end_init(struct flow_model *m, struct flow_end *end, uint32_t number)
 {
     struct a3mi_assoc_config config = {
         .id = name_of(number),
         .incarnation = number,
         .seed = m->options.seed + number,
-        .mtu = 1400,
+        .mtu = m->options.path > 0 ? A3MI_PACKET_LARGEST : PATH,
         .window = m->options.window,
         .congestion = m->options.congestion,
     };
 
     config.key[0] = (uint8_t)number;
+    end->options = &m->options;
     end->addr = a3mi_addr_sim(number);
     int result = a3mi_assoc_new(&end->assoc, &config, &hooks, end);
 
@@ -124,6 +130,7 @@ static void flow_init(struct flow_model *m, uint32_t i)
     uint32_t from = 2 * i + 1, to = 2 * i + 2;
 
     flow->begins = m->now + i * m->options.stagger;
+    flow->from.due = m->options.requests;
     end_init(m, &flow->from, from);
     end_init(m, &flow->to, to);
     join(m, &flow->from, &flow->to, to);
@@ -149,7 +156,13 @@ void flow_model_init(struct flow_model *m, const struct flow_options *options)
     m->back.delay = options->round_trip - options->round_trip / 2;
     m->out.loss = options->loss;
     m->back.loss = options->loss;
+    m->out.jitter = options->jitter;
+    m->back.jitter = options->jitter;
     m->out.lose_each = options->lose_each;
+    if (options->requests > 0) {
+        m->back.rate = m->out.rate;
+        m->back.queue_limit = m->out.queue_limit;
+    }
     for (uint32_t i = 0; i < options->flows; i++) {
         flow_init(m, i);
     }
@@ -179,9 +192,25 @@ static void feed(struct flow_model *m, struct flow_end *end)
 {
     static const uint8_t bytes[MESSAGE];
 
+    for (; end->due > 0; end->due--) {
+        a3mi_assoc_send(end->assoc, &end->tx, a3m_msg_copy(bytes, m->options.size), m->now);
+    }
+    if (m->options.requests > 0) {
+        return;
+    }
     while (end->tx.queued_bytes < QUEUED) {
         a3mi_assoc_send(end->assoc, &end->tx, a3m_msg_copy(bytes, sizeof(bytes)), m->now);
     }
+}
+
+static void put(struct flow_model *m, struct link_model *link, uint32_t flow,
+                const struct a3m_packet_out *out)
+{
+    if (m->options.path > 0 && out->size + A3MI_PACKET_TAG > m->options.path) {
+        m->too_large += (out->flags & A3M_PACKET_WHOLE) == 0;
+        return;
+    }
+    link_model_send(link, flow, out->bytes, out->size, m->now);
 }
 
 static void pump(struct flow_model *m, struct flow_end *end, struct link_model *link, uint32_t flow)
@@ -190,12 +219,12 @@ static void pump(struct flow_model *m, struct flow_end *end, struct link_model *
     size_t n;
 
     do {
-        if (link == &m->out) {
+        if (link == &m->out || m->options.requests > 0) {
             feed(m, end);
         }
         n = a3mi_assoc_output(end->assoc, out, BATCH, false, m->now);
         for (size_t i = 0; i < n; i++) {
-            link_model_send(link, flow, out[i].bytes, out[i].size, m->now);
+            put(m, link, flow, &out[i]);
         }
     } while (n == BATCH);
 }
@@ -279,6 +308,11 @@ struct a3mi_assoc_stats flow_model_stats(const struct flow_model *m, uint32_t fl
 
     a3mi_assoc_get_stats(m->flows[flow].from.assoc, &stats);
     return stats;
+}
+
+uint64_t flow_model_replies(const struct flow_model *m, uint32_t flow)
+{
+    return m->options.requests > 0 ? m->flows[flow].from.received : 0;
 }
 
 uint64_t flow_model_goodput(const struct flow_model *m, uint32_t flow)

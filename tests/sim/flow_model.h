@@ -3,7 +3,9 @@
  * Flows over one link, in virtual time: pairs of associations, a sender that
  * always has something to send and a receiver that takes everything. All senders
  * share the link's way out; acknowledgements come back by a way of the same
- * delay, without queue. For measuring congestion control.
+ * delay, without queue. Or requests and replies: the sender keeps so many
+ * requests outstanding, the receiver answers each with as many bytes, and the way
+ * back has the same rate and queue. For measuring congestion control.
  */
 #ifndef FLOW_MODEL_H
 #define FLOW_MODEL_H
@@ -24,10 +26,14 @@ struct flow_options {
     uint64_t rate;      /* bits a second */
     int64_t round_trip; /* ns, without queue */
     double loss;        /* of each packet, both ways */
+    int64_t jitter;     /* ns: packets are late by up to so much, both ways */
     uint64_t lose_each; /* one packet of the senders in so many; 0: none */
     uint32_t window;    /* units granted; 0: the default */
     int64_t stagger;    /* ns: each flow begins so much after the one before */
     double queue;       /* in bandwidth-delay products, but at least 32 packets; 0: 1 */
+    uint32_t requests;  /* outstanding at each sender; 0: it always has something to send */
+    uint32_t size;      /* bytes of a request, and of its reply */
+    uint32_t path; /* largest packet, with its tag, that the link takes; larger ones are tried. 0: 1400 */
 };
 
 struct flow_end {
@@ -36,7 +42,9 @@ struct flow_end {
     struct a3mi_tx tx;
     struct a3mi_rx rx;
     struct a3m_addr addr;
-    uint64_t received; /* bytes of messages */
+    const struct flow_options *options;
+    uint64_t received; /* messages */
+    uint64_t due;      /* requests or replies that are to be sent */
 };
 
 struct flow {
@@ -49,6 +57,7 @@ struct flow_model {
     struct flow_options options;
     int64_t now;
     struct link_model out, back;
+    uint64_t too_large; /* packets that the path does not take, though they were no probes of it */
     struct flow flows[FLOWS_MAX];
 };
 
@@ -58,6 +67,8 @@ void flow_model_fini(struct flow_model *m);
 void flow_model_run(struct flow_model *m, int64_t ns);
 /* Bytes of packets whose units the flow's receiver accepted, each unit counted once. */
 uint64_t flow_model_goodput(const struct flow_model *m, uint32_t flow);
+/* Replies that came back. */
+uint64_t flow_model_replies(const struct flow_model *m, uint32_t flow);
 struct a3mi_assoc_stats flow_model_stats(const struct flow_model *m, uint32_t flow);
 
 #endif

@@ -63,6 +63,19 @@ static bool is_lost(struct link_model *link)
     return link->loss > 0 && a3mi_rng_unit(&link->rng) < link->loss;
 }
 
+/* When what leaves the queue now will arrive: not before what went before it. */
+static int64_t arrival(struct link_model *link)
+{
+    int64_t at = link->busy_until / PS + link->delay;
+
+    if (link->jitter > 0) {
+        at += (int64_t)a3mi_rng_below(&link->rng, (uint64_t)link->jitter);
+        at = at > link->last_at ? at : link->last_at;
+    }
+    link->last_at = at;
+    return at;
+}
+
 void link_model_send(struct link_model *link, uint32_t flow, const uint8_t *bytes, size_t size, int64_t now)
 {
     link->entered++;
@@ -80,7 +93,7 @@ void link_model_send(struct link_model *link, uint32_t flow, const uint8_t *byte
     struct link_packet *packet = &link->ring[(link->first + link->count++) % link->capacity];
 
     assert(size <= sizeof(packet->bytes));
-    packet->at = link->busy_until / PS + link->delay;
+    packet->at = arrival(link);
     packet->flow = flow;
     packet->size = (uint32_t)size;
     memcpy(packet->bytes, bytes, size);

@@ -2,7 +2,7 @@
 /*
  * A link in virtual time: packets leave it at its rate, wait in a queue of finite
  * size, which drops at its tail, are lost at random or one in so many, and arrive
- * a constant delay later, in order. Knows nothing of what the bytes mean. The
+ * a constant delay later, or up to `jitter` more, in order. Knows nothing of what the bytes mean. The
  * same calls with the same seed give the same results. For the simulations of
  * core.
  */
@@ -19,16 +19,18 @@ struct link_packet {
     int64_t at; /* of arrival */
     uint32_t flow;
     uint32_t size;
-    uint8_t bytes[1400];
+    uint8_t bytes[1472];
 };
 
 struct link_model {
     uint64_t rate;        /* bits a second; 0: no limit, and no queue */
     int64_t delay;        /* ns */
+    int64_t jitter;       /* ns: each packet is late by up to so much, as timers and busy machines make it */
     uint64_t queue_limit; /* bytes that may wait */
     double loss;          /* chance of each packet */
     uint64_t lose_each;   /* one packet in so many; 0: none */
     struct a3mi_rng rng;
+    int64_t last_at;    /* of arrival, of the last packet */
     int64_t busy_until; /* picoseconds: what has been accepted is gone then */
 
     struct link_packet *ring; /* on their way */

@@ -3,7 +3,7 @@
  * Congestion control and loss recovery as a whole, in virtual time: senders that
  * always have something to send, over a link with a rate, a delay, a queue that
  * drops at its tail (one bandwidth-delay product, at least 32 packets) and loss
- * (flow_model.h). Goodput is the bytes of packets whose units were accepted, each
+ * (flow_model.h); and requests and replies over such links. Goodput is the bytes of packets whose units were accepted, each
  * unit once, as a share of the link's rate.
  *
  * usage: core_congestion                     the tests; A3M_SEED=n for another seed
@@ -206,6 +206,61 @@ static void test_large_product_is_filled(void **state)
     assert_true(share_of_link("cubic", GBIT, 100 * FLOW_MS, 0, 4 * FLOW_S) >= 0.75);
 }
 
+/* ---- Requests and replies ----------------------------------------------------------------- */
+
+/*
+ * What `outstanding` requests of 1 KiB, each way, come to in a second: 100 Mb/s, 10 ms, a queue of 64 KB as the
+ * relay of tests/net has it, and packets of the size that the path was found to take.
+ */
+static double requests_per_second(const char *congestion, uint32_t outstanding, double loss, int64_t jitter)
+{
+    static struct flow_model m;
+    const int64_t seconds = 20;
+    struct flow_options options = {.seed = seed,
+                                   .flows = 1,
+                                   .congestion = congestion,
+                                   .rate = 100 * MBIT,
+                                   .round_trip = 10 * FLOW_MS,
+                                   .loss = loss,
+                                   .jitter = jitter,
+                                   .queue = 0.5,
+                                   .requests = outstanding,
+                                   .size = 1024,
+                                   .path = 1472};
+
+    flow_model_init(&m, &options);
+    flow_model_run(&m, 5 * FLOW_S);
+    uint64_t before = flow_model_replies(&m, 0);
+
+    flow_model_run(&m, seconds * FLOW_S);
+    double rate = (double)(flow_model_replies(&m, 0) - before) / (double)seconds;
+
+    print_message("%s, %u requests of 1 KiB, loss %.1f %%, late by up to %.1f ms: %.0f a second\n",
+                  congestion, outstanding, 100 * loss, (double)jitter / (double)FLOW_MS, rate);
+    assert_int_equal(m.too_large, 0);
+    flow_model_fini(&m);
+    return rate;
+}
+
+/* What is lost each way is not the only loss: what comes behind it waits for it, as a link keeps its order. */
+static void test_bbr_requests_random_loss_leaves_half_of_what_arrives(void **state)
+{
+    (void)state;
+    double most = requests_per_second("bbr", 256, 0, 0);
+
+    assert_true(most >= 9800);
+    assert_true(requests_per_second("bbr", 256, 0.05, 0) >= most * 0.95 * 0.95 / 2);
+    assert_true(requests_per_second("bbr", 256, 0.05, 300000) >= most * 0.95 * 0.95 / 2);
+}
+
+/* CUBIC's window follows from the loss (RFC 9438, 5.1), so it has no such bound: it is printed, to be compared. */
+static void test_cubic_requests_no_loss_uses_the_link(void **state)
+{
+    (void)state;
+    assert_true(requests_per_second("cubic", 256, 0, 0) >= 9800);
+    (void)requests_per_second("cubic", 256, 0.05, 0);
+}
+
 /* ---- Two flows ---------------------------------------------------------------------------- */
 
 /* The second begins 5 s after the first. Jain's index of what they reach in `ns` after `warm`. */
@@ -329,6 +384,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_no_loss_uses_the_link),
         cmocka_unit_test(test_no_loss_uses_a_fast_link),
         cmocka_unit_test(test_bbr_random_loss_costs_little_more_than_what_is_lost),
+        cmocka_unit_test(test_bbr_requests_random_loss_leaves_half_of_what_arrives),
+        cmocka_unit_test(test_cubic_requests_no_loss_uses_the_link),
         cmocka_unit_test(test_large_product_is_filled),
         cmocka_unit_test(test_two_flows_share_a_link),
         cmocka_unit_test(test_same_seed_gives_the_same_run),
