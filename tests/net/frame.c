@@ -14,6 +14,7 @@ enum {
     TCP = 20,
     PROTOCOL_TCP = 6,
     PROTOCOL_UDP = 17,
+    PROTOCOL_FRAGMENT = 44, /* RFC 8200, 4.5 */
 };
 
 static uint32_t get16(const uint8_t *p)
@@ -42,6 +43,16 @@ static size_t find_transport(const uint8_t *bytes, size_t size, uint8_t *protoco
     return 0;
 }
 
+static bool is_fragment(const uint8_t *bytes, size_t size)
+{
+    const uint8_t *ip = bytes + ETHERNET;
+
+    if (size >= ETHERNET + IPV4 && get16(bytes + 12) == 0x0800) {
+        return (get16(ip + 6) & 0x3fff) != 0;
+    }
+    return size >= ETHERNET + IPV6 && get16(bytes + 12) == 0x86dd && ip[6] == PROTOCOL_FRAGMENT;
+}
+
 struct frame frame_view(uint8_t *bytes, size_t size)
 {
     struct frame frame = {.kind = FRAME_OTHER};
@@ -49,6 +60,10 @@ struct frame frame_view(uint8_t *bytes, size_t size)
     size_t at = find_transport(bytes, size, &protocol);
     size_t header = 0;
 
+    if (is_fragment(bytes, size)) {
+        frame.kind = FRAME_FRAGMENT;
+        return frame;
+    }
     if (at == 0) {
         return frame;
     }
@@ -150,6 +165,10 @@ void frame_describe(const struct frame *frame, FILE *to)
 
     if (frame->kind == FRAME_OTHER) {
         (void)fputs("other", to);
+        return;
+    }
+    if (frame->kind == FRAME_FRAGMENT) {
+        (void)fputs("fragment", to);
         return;
     }
     (void)fprintf(to, "%s %" PRIu32 ">%" PRIu32 " %zu bytes", frame->kind == FRAME_UDP ? "udp" : "tcp",

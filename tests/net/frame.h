@@ -19,6 +19,7 @@ enum frame_kind {
     FRAME_OTHER,
     FRAME_UDP,
     FRAME_TCP,
+    FRAME_FRAGMENT, /* of an IP packet: not looked into, but it meets what whole ones meet */
 };
 
 struct frame {
