@@ -301,6 +301,27 @@ static void go_up(struct path *path)
     }
 }
 
+/* Round trips are long by chance, too: with less under way than fills the path, that is no queue. */
+static void test_bbr_losses_of_less_than_fills_the_path_are_not_answered(void **state)
+{
+    (void)state;
+    struct path path = settled(10000000, 10 * MS);
+    uint64_t flight = bdp(&path) / 2;
+
+    go_up(&path);
+    hear(&path, path.rtt * 6 / 5, flight - 5 * PACKET, 5 * PACKET);
+    assert_int_equal(path.cc.of.bbr.phase, A3MI_BBR_UP);
+    assert_true(path.cc.of.bbr.in_flight_high == UINT64_MAX);
+
+    path = settled(10000000, 10 * MS);
+    cruising(&path);
+    for (int i = 0; i < 5; i++) {
+        hear(&path, path.rtt * 6 / 5, flight - 5 * PACKET, 5 * PACKET);
+        assert_int_equal(path.cc.of.bbr.phase, A3MI_BBR_CRUISE);
+    }
+    assert_true(path.cc.of.bbr.bw_bound == UINT64_MAX && path.cc.of.bbr.in_flight_bound == UINT64_MAX);
+}
+
 static void test_bbr_losses_with_a_queue_end_probing(void **state)
 {
     (void)state;
@@ -424,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_bbr_cruise_has_two_products_and_the_bandwidth),
         cmocka_unit_test(test_bbr_probes_after_63_rounds),
         cmocka_unit_test(test_bbr_slow_path_probes_after_seconds),
+        cmocka_unit_test(test_bbr_losses_of_less_than_fills_the_path_are_not_answered),
         cmocka_unit_test(test_bbr_losses_with_a_queue_end_probing),
         cmocka_unit_test(test_bbr_losses_without_a_queue_change_nothing),
         cmocka_unit_test(test_bbr_losses_at_random_are_made_up_for),
