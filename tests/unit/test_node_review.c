@@ -393,12 +393,11 @@ static void test_fork_child_makes_nodes_of_its_own(void **arg)
     test_close(node);
 }
 
-/* The child holds no descriptor of the parent's node: its port is free as soon as the parent closes. */
-static void test_fork_port_is_free_when_the_parent_closes(void **arg)
+/* Whether a port can be had again while a child lives that was forked when a node was bound to it. */
+static bool port_is_free(void)
 {
-    (void)arg;
     char address[A3M_LINK_ADDRESS_SIZE];
-    int hold[2];
+    int hold[2], status;
     a3m_node node = test_node("parent");
     assert_int_equal(a3m_node_address(node, address, sizeof(address)), A3M_OK);
     assert_int_equal(pipe(hold), 0);
@@ -411,12 +410,25 @@ static void test_fork_port_is_free_when_the_parent_closes(void **arg)
     }
     (void)close(hold[0]);
     test_close(node);
-    node = test_node_at("again", address);
-    test_close(node);
+    bool is_free = a3m_node_new(&node, "again", address, NULL) == A3M_OK;
+    if (is_free) {
+        test_close(node);
+    }
     (void)close(hold[1]);
-    int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    return is_free;
+}
+
+/* The child holds no descriptor of the parent's node. Another process may take the port meanwhile, but not each time. */
+static void test_fork_port_is_free_when_the_parent_closes(void **arg)
+{
+    (void)arg;
+    bool is_free = false;
+    for (int i = 0; i < 5 && !is_free; i++) {
+        is_free = port_is_free();
+    }
+    assert_true(is_free);
 }
 
 /* Closing without a deadline must not wait for a peer that never was. */

@@ -58,13 +58,13 @@ static const struct {
  * acknowledgement of everything sent always brings a higher limit along. The other two concern links whose
  * request arrived although the end that made it was told that it is lost (docs/models.md).
  */
-static bool is_redundant(int mutation)
+static bool is_redundant(enum a3mi_mutation mutation)
 {
     return mutation == A3MI_MUTATION_NO_PING || mutation == A3MI_MUTATION_LINK_ACCEPT_UNKNOWN ||
            mutation == A3MI_MUTATION_LINK_NO_REPLACE;
 }
 
-static bool is_of_links(int mutation)
+static bool is_of_links(enum a3mi_mutation mutation)
 {
     return mutation >= A3MI_MUTATION_LINK_BOTH_ANSWER;
 }
@@ -189,7 +189,7 @@ static bool fails(enum a3mi_mutation mutation, const struct program *program, ch
 /* ---- All of them --------------------------------------------------------------------------- */
 
 /* Whether a program has anything to do with a mutation. */
-static bool applies(const struct program *program, int mutation)
+static bool applies(const struct program *program, enum a3mi_mutation mutation)
 {
     if (mutation == A3MI_MUTATION_NONE || is_redundant(mutation)) {
         return !program->is_long;
