@@ -215,7 +215,7 @@ static bool try_mutation(enum a3mi_mutation mutation)
 
 static bool is_chosen(int m, int argc, char **argv)
 {
-    bool link = is_of_links(m);
+    bool link = is_of_links((enum a3mi_mutation)m);
 
     if (argc < 2) {
         return true;
@@ -239,7 +239,7 @@ int main(int argc, char **argv)
     for (int m = A3MI_MUTATION_NONE + 1; m < A3MI_MUTATIONS_END; m++) {
         if (is_chosen(m, argc, argv)) {
             tried++;
-            wrong += try_mutation((enum a3mi_mutation)m) == is_redundant(m);
+            wrong += try_mutation((enum a3mi_mutation)m) == is_redundant((enum a3mi_mutation)m);
         }
     }
     printf("%d rules broken, %d of them not as expected\n", tried, wrong);
