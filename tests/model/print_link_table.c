@@ -9,22 +9,16 @@
 #include "core/link_machine.h"
 
 /* Names as in link_machine.h, without their prefix. */
-#define EACH_STATE(X) X(REQUESTING) X(RETRYING) X(UP) X(ENDING) X(FINISHING) X(CANCELLING) X(CLOSED)
+/* clang-format off */
+#define EACH_STATE(X) \
+    X(REQUESTING) X(RETRYING) X(UP) X(ENDING) X(FINISHING) X(CANCELLING) X(CLOSED)
 #define EACH_EVENT(X) \
-    X(ACCEPT)         \
-    X(REQUEST)        \
-    X(CROSSING)       \
-    X(REFUSE)         \
-    X(REFUSE_LAST)    \
-    X(REFUSE_FINAL) X(TIMER) X(TIMER_LAST) X(UNLINK) X(END) X(ENDED) X(DRAINED) X(PEER_LOST) X(PEER_GONE)
-#define EACH_ACTION(X)                                                                                       \
-    X(ATTACH)                                                                                                \
-    X(SEND_ACCEPT)                                                                                           \
-    X(SEND_REQUEST)                                                                                          \
-    X(ARM_TIMER)                                                                                             \
-    X(COUNT)                                                                                                 \
-    X(CANCEL_TIMER) X(SEND_END) X(SEND_ENDED) X(FINISH) X(DETACH) X(TELL_DOWN) X(CLOSE) X(REPLACE) X(IGNORE) \
-        X(COUNT_ODD)
+    X(ACCEPT) X(REQUEST) X(CROSSING) X(REFUSE) X(REFUSE_LAST) X(REFUSE_FINAL) X(TIMER) X(TIMER_LAST) \
+    X(UNLINK) X(END) X(ENDED) X(DRAINED) X(PEER_LOST) X(PEER_GONE)
+#define EACH_ACTION(X) \
+    X(ATTACH) X(SEND_ACCEPT) X(SEND_REQUEST) X(ARM_TIMER) X(COUNT) X(CANCEL_TIMER) X(SEND_END) X(SEND_ENDED) \
+    X(FINISH) X(DETACH) X(TELL_DOWN) X(CLOSE) X(REPLACE) X(IGNORE) X(COUNT_ODD)
+/* clang-format on */
 
 #define PAIRS (A3MI_LINK_STATES * A3MI_LINK_EVENTS)
 
