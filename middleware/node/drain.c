@@ -139,7 +139,9 @@ static int drain_locked(struct a3mi_socket *socket, a3m_time deadline)
     struct a3mi_drain drain = {.lost = socket->untold, .reason = socket->untold_reason};
     socket->untold = 0;
     a3mi_waitq_init(&drain.waiters);
-    set_marks(socket, &drain, marks, n);
+    if (marks != NULL) {
+        set_marks(socket, &drain, marks, n);
+    }
     int result = wait_for_marks(socket, &drain, deadline);
     for (size_t i = 0; i < n; i++) {
         a3mi_list_remove(&marks[i].on_link);

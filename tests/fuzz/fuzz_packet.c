@@ -120,6 +120,7 @@ static void write_packet(struct bytes *out, const struct a3mi_packet *head, cons
 static bool same_data(const struct a3mi_data *a, const struct a3mi_data *b)
 {
     return a->seq == b->seq && a->count == b->count && a->flags == b->flags && a->time == b->time &&
+           /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): zeroed before they were filled */
            memcmp(&a->ack, &b->ack, sizeof(a->ack)) == 0 && a->frames_size == b->frames_size &&
            (a->frames_size == 0 || memcmp(a->frames, b->frames, a->frames_size) == 0);
 }
@@ -127,6 +128,7 @@ static bool same_data(const struct a3mi_data *a, const struct a3mi_data *b)
 /* Bodies were zeroed before they were filled: they are the same when their bytes are. */
 static bool same(uint8_t type, const union body *a, const union body *b)
 {
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
     return type == A3MI_PACKET_DATA ? same_data(&a->data, &b->data) : memcmp(a, b, sizeof(*a)) == 0;
 }
 

@@ -491,7 +491,7 @@ int main(int argc, char **argv)
         worker.arrivals = arrivals_open(worker.log, worker.links);
     }
     work(&worker);
-    for (uint64_t i = 0; !worker.sends && i < worker.links; i++) {
+    for (uint64_t i = 0; worker.arrivals != NULL && i < worker.links; i++) {
         worker.arrivals[i].closed = 1;
     }
     return atomic_load(&worker.failures) > 0;

@@ -104,7 +104,7 @@ void hostile_inject_sealed(struct hostile *h, unsigned node, uint32_t from, uint
                            enum a3mi_packet_type type, uint64_t addressee, uint64_t number);
 
 /* Gives the stranger with that name a link with a node. NULL: there are enough. */
-struct hostile_guest *hostile_welcome(struct hostile *h, unsigned node, const struct a3mi_name *name,
+struct hostile_guest *hostile_welcome(struct hostile *h, unsigned index, const struct a3mi_name *name,
                                       uint64_t incarnation);
 
 /* Lets time pass. */
