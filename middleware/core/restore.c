@@ -401,7 +401,7 @@ static void get_part(struct restorer *rs, struct a3mi_sender *sender, struct a3m
     struct a3mi_tx *tx = find_tx(sender, a3mi_rd_u32(&rs->rd));
     struct a3mi_part *part = good(rs) && tx != NULL ? a3mi_unit_part(unit, tx) : NULL;
 
-    if (part == NULL) {
+    if (part == NULL || part->head != NULL || part->tail != NULL) { /* or the channel is named twice */
         fail(rs, A3M_EPROTO);
         return;
     }
