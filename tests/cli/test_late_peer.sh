@@ -48,11 +48,11 @@ run 3 pull --link "$address/sink" --link-timeout 300ms
 say "the node is there, but has no such socket"
 start server rep --bind udp://127.0.0.1:0 --socket echo --echo
 await_address server
-run 3 req --link "$address/ecko" --data x --timeout 500ms
+run 3 req --link "$address/ecko" --data x --timeout 2s
 expect "$err" "timed out: no link to $address/ecko: peer socket not ready after [1-9]"
 
 say "the limit of attempts"
-run 4 req --link "$address/ecko" --data x --option link-attempts=3 --option link-retry-min=1ms
+run 4 req --link "$address/ecko" --data x --option link-attempts=3 --option link-retry-min=500ms
 expect "$err" "link to $address/ecko: peer socket not ready"
 
 say "the socket is of a type that does not fit"
