@@ -52,7 +52,7 @@ static struct a3mi_waitq *queue_of(a3m_cond *cond)
 {
     struct a3mi_waitq *queue = (struct a3mi_waitq *)(void *)cond;
     _Static_assert(sizeof(*cond) == sizeof(*queue), "a condition is a wait queue");
-    if (queue->waiters.next == NULL) {
+    if (queue->entries.next == NULL) {
         a3mi_waitq_init(queue);
     }
     return queue;
@@ -60,12 +60,28 @@ static struct a3mi_waitq *queue_of(a3m_cond *cond)
 
 int a3m_base_wait(a3m_base *base, a3m_cond *cond, a3m_time deadline)
 {
-    return a3mi_socket_wait(base, queue_of(cond), deadline, NULL);
+    struct a3mi_wait_for what = {queue_of(cond), A3MI_KEY_ANY, true};
+    return a3mi_socket_wait(base, &what, deadline, NULL);
 }
 
 void a3m_base_wake(a3m_base *base, a3m_cond *cond, unsigned n)
 {
-    a3mi_waitq_wake(base, queue_of(cond), n);
+    a3mi_waitq_wake(queue_of(cond), A3MI_KEY_ANY, n, &base->wakes);
+}
+
+uint32_t a3m_base_events(const a3m_base *base)
+{
+    return a3mi_socket_base_events(base);
+}
+
+void a3m_base_raise(a3m_base *base, uint32_t events, unsigned n)
+{
+    a3mi_socket_wake(base, events & (A3MI_KEY_IN | A3MI_KEY_OUT | A3MI_KEY_ERR), n);
+}
+
+void a3m_base_lower(a3m_base *base, uint32_t events)
+{
+    a3mi_pollable_consume(&base->pollable, events, &base->wakes);
 }
 
 void a3m_base_taken(a3m_base *base, const a3m_msg *msg)

@@ -178,6 +178,7 @@ static int close_node(struct a3mi_node *node, a3m_time deadline, a3m_close_repor
     int result = A3M_OK;
     a3mi_parker_init(&parker);
     close_sockets(node);
+    a3mi_node_dismiss_guests(node);
     if (a3mi_reader_started(node->reader)) {
         a3mi_reader_enter(node->reader, begin, &job);
         a3mi_reader_signal(node->reader);

@@ -55,7 +55,7 @@ void a3mi_link_settle(struct a3mi_link *link, uint64_t n, bool lost)
         if (link->settled >= mark->target) {
             a3mi_list_remove(&mark->on_link);
             if (--drain->marks_set == 0) {
-                a3mi_waitq_wake(link->socket, &drain->waiters, SIZE_MAX);
+                a3mi_waitq_wake(&drain->waiters, A3MI_KEY_ANY, SIZE_MAX, &link->socket->wakes);
             }
         }
     }
@@ -70,7 +70,8 @@ void a3mi_socket_wake_drains(struct a3mi_socket *socket)
     A3MI_LIST_FOREACH (it, &socket->links) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
         A3MI_LIST_FOREACH (m, &link->drains) {
-            a3mi_waitq_wake(socket, &a3mi_container_of(m, struct mark, on_link)->drain->waiters, SIZE_MAX);
+            struct a3mi_drain *drain = a3mi_container_of(m, struct mark, on_link)->drain;
+            a3mi_waitq_wake(&drain->waiters, A3MI_KEY_ANY, SIZE_MAX, &socket->wakes);
         }
     }
 }
@@ -105,9 +106,10 @@ static void set_marks(struct a3mi_socket *socket, struct a3mi_drain *drain, stru
 /* [socket] */
 static int wait_for_marks(struct a3mi_socket *socket, struct a3mi_drain *drain, a3m_time deadline)
 {
+    struct a3mi_wait_for what = {&drain->waiters, A3MI_KEY_ANY, false};
     int result = A3M_OK;
     while (result == A3M_OK && drain->marks_set > 0) {
-        result = a3mi_socket_wait(socket, &drain->waiters, deadline, NULL);
+        result = a3mi_socket_wait(socket, &what, deadline, NULL);
     }
     if (drain->marks_set > 0) {
         /* What was given up is for the next one to tell. */

@@ -173,13 +173,17 @@ static void deliver_socket(struct a3mi_socket *socket, struct a3mi_turn *turn)
     while ((it = a3mi_list_pop_front(&socket->batch)) != NULL) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, in_batch);
         struct a3mi_fifo_node *node;
+        size_t before = served;
         a3mi_identity_ref(link->identity, (uint32_t)link->batch.count);
         while ((node = a3mi_fifo_pop(&link->batch)) != NULL) {
             served += hand_up(socket, link, a3mi_container_of(node, a3m_msg, node));
         }
+        if (served > before) {
+            a3mi_link_wake(link, A3MI_KEY_IN, served - before);
+        }
     }
     if (served > 0) {
-        a3mi_waitq_wake(socket, &socket->receivers, served);
+        a3mi_socket_wake(socket, A3MI_KEY_IN, served);
     }
     a3mi_socket_unlock_turn(socket, turn);
 }
@@ -307,18 +311,38 @@ const struct a3mi_assoc_hooks a3mi_engine_hooks = {
 
 /* ---- The turn --------------------------------------------------------------------------- */
 
-/* Sends that waited for room in the outbox go on. */
-static void wake_windows(struct a3mi_node *node, struct a3mi_turn *turn)
+/* [socket] The outbox has room again, or has none any more: for all links alike. */
+static void tell_window(struct a3mi_socket *socket, bool room)
 {
-    if (atomic_load_explicit(&node->window_waiting, memory_order_acquire) == 0) {
+    A3MI_LIST_FOREACH (it, &socket->links) {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
+        if (room) {
+            a3mi_link_wake(link, A3MI_KEY_WINDOW, SIZE_MAX);
+        } else {
+            a3mi_pollable_lower(&link->pollable, &socket->wakes);
+        }
+    }
+    if (room) {
+        a3mi_socket_wake(socket, A3MI_KEY_WINDOW, SIZE_MAX);
+    } else {
+        a3mi_pollable_lower(&socket->pollable, &socket->wakes);
+    }
+}
+
+/* Sends that waited for room in the outbox go on; pollers learn that there is none. */
+static void tell_windows(struct a3mi_node *node, struct a3mi_turn *turn)
+{
+    bool room = atomic_load_explicit(&node->window_waiting, memory_order_acquire) != 0;
+    if (!room && atomic_load_explicit(&node->window_filled, memory_order_acquire) == 0) {
         return;
     }
     atomic_store_explicit(&node->window_waiting, 0, memory_order_relaxed);
+    atomic_store_explicit(&node->window_filled, 0, memory_order_relaxed);
     pthread_mutex_lock(&node->names_lock);
     A3MI_LIST_FOREACH (it, &node->sockets) {
         struct a3mi_socket *socket = a3mi_container_of(it, struct a3m_base, on_node);
         a3mi_socket_lock(socket);
-        a3mi_waitq_wake(socket, &socket->windows, SIZE_MAX);
+        tell_window(socket, room);
         a3mi_socket_unlock_turn(socket, turn);
     }
     pthread_mutex_unlock(&node->names_lock);
@@ -344,7 +368,7 @@ static void engine_turn(void *arg, struct a3mi_turn *turn)
     transmit(node, turn, (turn->flags & A3MI_TURN_FLUSH) != 0);
     deliver(node, turn); /* messages between sockets of this node arrive while sending */
     turn->more |= a3mi_assoc_pending(node->assoc) && !node->write_blocked;
-    wake_windows(node, turn);
+    tell_windows(node, turn);
     a3mi_node_check_closed(node, turn);
     struct a3mi_timer_node *first = a3mi_heap_min(&node->events);
     turn->want_write = node->write_blocked;

@@ -137,8 +137,8 @@ void a3mi_flow_on_credit(struct a3mi_link *link, uint32_t epoch, uint64_t messag
         a3mi_flow_refresh(link);
         uint64_t served = messages > link->sent ? messages - link->sent : 0;
         if (a3mi_list_linked(&link->sendable)) {
-            a3mi_waitq_wake(socket, &link->credit_waiters, (size_t)served);
-            a3mi_waitq_wake(socket, &socket->senders, (size_t)served);
+            a3mi_link_wake(link, A3MI_KEY_OUT, (size_t)served);
+            a3mi_socket_wake(socket, A3MI_KEY_OUT, (size_t)served);
         }
     }
     a3mi_socket_unlock_turn(socket, socket->node->turn);

@@ -42,8 +42,7 @@ struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming)
     a3mi_list_init(&link->readable);
     a3mi_fifo_init(&link->batch);
     a3mi_fifo_init(&link->inbox);
-    a3mi_waitq_init(&link->credit_waiters);
-    a3mi_waitq_init(&link->state_waiters);
+    a3mi_link_pollable_init(link);
     a3mi_backoff_init(&link->backoff, a3mi_socket_option(socket, A3M_OPT_LINK_RETRY_MIN),
                       a3mi_socket_option(socket, A3M_OPT_LINK_RETRY_MAX),
                       (uint32_t)a3mi_socket_option(socket, A3M_OPT_LINK_ATTEMPTS));
@@ -137,10 +136,10 @@ static void change(struct a3mi_link *link, enum a3mi_link_state state, bool ende
     }
     /* Who waits for a link "or none" learns it here: one that is being cancelled may stay for long. */
     if ((was_up || was_coming) && socket->links_up == 0 && socket->links_coming == 0) {
-        a3mi_waitq_wake(socket, &socket->linkers, SIZE_MAX);
-        a3mi_waitq_wake(socket, &socket->senders, SIZE_MAX);
+        a3mi_socket_wake(socket, A3MI_KEY_LINK | A3MI_KEY_OUT, SIZE_MAX);
     }
     a3mi_flow_refresh(link);
+    a3mi_link_lowered(link);
 }
 
 /* [socket] Counts a link that applications just made. */
@@ -294,18 +293,17 @@ static void tell_up(struct a3mi_link *link)
     if (socket->type->link_up != NULL) {
         socket->type->link_up(socket, socket->state, (a3m_link){link->handle});
     }
-    a3mi_waitq_wake(socket, &link->state_waiters, SIZE_MAX);
-    a3mi_waitq_wake(socket, &socket->linkers, SIZE_MAX);
-    a3mi_waitq_wake(socket, &socket->senders, (size_t)link->limit_messages);
+    a3mi_link_wake(link, A3MI_KEY_STATE | A3MI_KEY_OUT, (size_t)link->limit_messages);
+    a3mi_socket_wake(socket, A3MI_KEY_LINK | A3MI_KEY_OUT, (size_t)link->limit_messages);
 }
 
 /* [socket] Nothing can be sent any more: who waits for credit, or for any link, learns it. */
 static void tell_down(struct a3mi_link *link)
 {
     struct a3mi_socket *socket = link->socket;
-    a3mi_waitq_wake(socket, &link->credit_waiters, SIZE_MAX);
+    a3mi_link_wake(link, A3MI_KEY_OUT, SIZE_MAX);
     if (socket->links_up == 0) {
-        a3mi_waitq_wake(socket, &socket->senders, SIZE_MAX);
+        a3mi_socket_wake(socket, A3MI_KEY_OUT, SIZE_MAX);
     }
 }
 
@@ -369,11 +367,10 @@ static void close_link(struct a3mi_link *link)
         a3mi_peer_release(node->assoc, link->peer);
         link->peer = NULL;
     }
-    a3mi_waitq_wake(socket, &link->state_waiters, SIZE_MAX);
-    a3mi_waitq_wake(socket, &link->credit_waiters, SIZE_MAX);
-    a3mi_waitq_wake(socket, &socket->linkers, SIZE_MAX);
+    a3mi_link_wake(link, A3MI_KEY_HUP, SIZE_MAX);
+    a3mi_socket_wake(socket, A3MI_KEY_LINK, SIZE_MAX);
     if (socket->links_up == 0 && socket->links_coming == 0) {
-        a3mi_waitq_wake(socket, &socket->senders, SIZE_MAX);
+        a3mi_socket_wake(socket, A3MI_KEY_OUT, SIZE_MAX);
     }
     if (link->incoming || link->unlinking || socket->closed) {
         a3mi_link_leave_socket(link);
@@ -467,7 +464,7 @@ void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const st
         tell_down(link);
     }
     if (ended && (actions & (A3MI_DO_CLOSE | A3MI_DO_SEND_END | A3MI_DO_FINISH)) != 0) {
-        a3mi_waitq_wake(link->socket, &link->state_waiters, SIZE_MAX);
+        a3mi_link_wake(link, A3MI_KEY_HUP, SIZE_MAX);
     }
     if ((actions & A3MI_DO_CLOSE) != 0) {
         close_link(link);
@@ -547,8 +544,7 @@ bool a3mi_link_request_end(struct a3mi_link *link, int reason)
         return false;
     }
     change(link, link->state, true);
-    a3mi_waitq_wake(link->socket, &link->state_waiters, SIZE_MAX);
-    a3mi_waitq_wake(link->socket, &link->credit_waiters, SIZE_MAX);
+    a3mi_link_wake(link, A3MI_KEY_HUP, SIZE_MAX);
     a3mi_link_ref(link);
     link->unlink.kind = A3MI_CMD_UNLINK;
     a3mi_reader_push(link->socket->node->reader, &link->unlink);

@@ -188,7 +188,8 @@ int a3m_link_wait(a3m_link handle, a3m_time deadline)
     struct a3mi_socket *socket = own->socket;
     result = link_outcome(link);
     while (result == 1) {
-        int waited = a3mi_socket_wait(socket, &link->state_waiters, deadline, NULL);
+        struct a3mi_wait_for what = {&link->pollable.queue, A3MI_KEY_STATE, false};
+        int waited = a3mi_socket_wait(socket, &what, deadline, NULL);
         link = own->alias != NULL ? own->alias : own;
         result = link_outcome(link);
         if (result == 1 && waited != A3M_OK) {
@@ -288,7 +289,8 @@ static int wait_any(a3m_socket handle, a3m_link *out, bool or_none, a3m_time dea
             result = a3mi_fail(A3M_ENOLINK, "no link is up or coming up");
             break;
         }
-        result = a3mi_socket_wait(socket, &socket->linkers, deadline, NULL);
+        struct a3mi_wait_for what = {&socket->pollable.queue, A3MI_KEY_LINK, false};
+        result = a3mi_socket_wait(socket, &what, deadline, NULL);
         if (result == A3M_ETIMEDOUT) {
             result = socket->links_up > 0 ? A3M_OK
                                           : a3mi_fail(A3M_ETIMEDOUT, "no link came up before the deadline");

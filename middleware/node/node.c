@@ -232,6 +232,7 @@ static struct a3mi_node *alloc_node(void)
         free(node);
         return NULL;
     }
+    a3mi_list_init(&node->guests);
     if (pthread_mutex_init(&node->idle_lock, NULL) != 0) {
         pthread_mutex_destroy(&node->names_lock);
         free(node);

@@ -37,6 +37,7 @@
 #include "node/registry.h"
 #include "proto/control.h"
 #include "runtime/clock.h"
+#include "runtime/pollable.h"
 #include "runtime/reader.h"
 
 /* A socket is its base: one struct, by either name. */
@@ -61,19 +62,6 @@ enum a3mi_command {
 struct a3mi_event {
     struct a3mi_timer_node timer;
     void (*fire)(struct a3mi_event *event, int64_t now);
-};
-
-/* ---- Waiting --------------------------------------------------------------- */
-
-/* A thread that waits at a socket. On its stack. [socket] */
-struct a3mi_waiter {
-    struct a3mi_list list; /* in a queue, or alone once it was woken */
-    struct a3mi_parker parker;
-};
-
-/* Threads that wait for the same thing, the longest waiting first. [socket] */
-struct a3mi_waitq {
-    struct a3mi_list waiters;
 };
 
 /* ---- Links ------------------------------------------------------------------ */
@@ -131,8 +119,7 @@ struct a3mi_link {
     struct a3m_addr peer_addr;           /* as given by the application; kind NONE: by node id */
     struct a3mi_identity *identity;      /* counted; from when it is up */
     struct a3mi_identity *next_identity; /* for its next life; NULL: not prepared */
-    struct a3mi_waitq credit_waiters;
-    struct a3mi_waitq state_waiters;
+    struct a3mi_pollable pollable; /* who waits for the link: its credit, its state, its messages */
 
     uint32_t life;                        /* counts detachments: messages of earlier lives are not sent */
     uint64_t pushed;                      /* messages put into the outbox, in all its lives */
@@ -182,10 +169,7 @@ struct a3m_base {
     struct a3mi_list readable;
     size_t inbox_count;
     size_t links_up, links_coming; /* coming: requesting or retrying */
-    struct a3mi_waitq receivers;
-    struct a3mi_waitq senders; /* for any link */
-    struct a3mi_waitq linkers; /* for a link to be up */
-    struct a3mi_waitq windows; /* for room in the outbox */
+    struct a3mi_pollable pollable; /* who waits for the socket: messages, any link with credit, ... */
     uint64_t unread, undelivered, unknown, dropped, window_waits;
     uint64_t untold; /* given up, and no drain has said so */
     int untold_reason;
@@ -236,12 +220,15 @@ struct a3mi_node {
 
     _Atomic uint64_t outbox_bytes;   /* [atomic: relaxed] messages not yet wholly in units */
     _Atomic uint32_t window_waiting; /* [atomic] sockets that may have threads waiting for room */
+    _Atomic uint32_t window_filled;  /* [atomic] the outbox became full, and pollers may not know yet */
     _Atomic uint64_t links_up;
     _Atomic uint64_t discarded; /* [atomic] messages in receive queues of closed sockets */
 
     pthread_mutex_t idle_lock; /* a leaf */
     uint32_t live_handles;     /* [idle] of node, sockets and links: calls may be inside */
     struct a3mi_parker *idle;  /* [idle] woken when live_handles reaches 0 */
+    struct a3mi_list guests;   /* [idle] threads that wait in a poller and may read this node's network */
+    bool no_guests;            /* [idle] it is closing */
 };
 
 /* ---- node.c, socket.c, link.c: counts --------------------------------------- */
@@ -279,16 +266,23 @@ int a3mi_options_get(const struct a3mi_options *options, a3m_option option, int6
 
 /* ---- wait.c: waiting at a socket ---------------------------------------------- */
 
-void a3mi_waitq_init(struct a3mi_waitq *queue);
-/* Wakes up to `n`, the longest waiting first. [socket] */
-void a3mi_waitq_wake(struct a3mi_socket *socket, struct a3mi_waitq *queue, size_t n);
+/* [socket] Wakes who waits at the socket, or at one link, for one of `keys`: up to `n` of those that take turns. */
+void a3mi_socket_wake(struct a3mi_socket *socket, uint32_t keys, size_t n);
+void a3mi_link_wake(struct a3mi_link *link, uint32_t keys, size_t n);
+/* What a thread waits for. */
+struct a3mi_wait_for {
+    struct a3mi_waitq *queue; /* [socket] */
+    uint32_t keys;
+    bool exclusive; /* it uses up what it waits for: only as many are woken as can be served */
+};
 /*
  * [socket] Lets the lock go, sleeps, takes it again. 0 when woken (for whatever
  * reason), A3M_ECLOSED, A3M_ETIMEDOUT, A3M_EDEADLK, A3M_EINTR. `woken` (may be
  * NULL): whether a wake was meant for this thread, and must be passed on when
  * the thread leaves without what it waited for.
  */
-int a3mi_socket_wait(struct a3mi_socket *socket, struct a3mi_waitq *queue, a3m_time deadline, bool *woken);
+int a3mi_socket_wait(struct a3mi_socket *socket, const struct a3mi_wait_for *what, a3m_time deadline,
+                     bool *woken);
 /* Sends that are being bundled by this thread (a3m_send_many) go out now. */
 void a3mi_hold_begin(struct a3mi_node *node);
 void a3mi_hold_end(struct a3mi_node *node);
@@ -296,6 +290,17 @@ void a3mi_hold_end(struct a3mi_node *node);
 void a3mi_node_carry(struct a3mi_node *node);
 /* The same for a message of this size, which may be held while this thread sends densely. */
 void a3mi_node_carry_message(struct a3mi_node *node, size_t size);
+
+/* ---- pollables.c ---------------------------------------------------------------- */
+
+void a3mi_socket_pollable_init(struct a3mi_socket *socket);
+void a3mi_link_pollable_init(struct a3mi_link *link);
+/* [socket] What its queues, links and credit make possible, whatever its type. */
+uint32_t a3mi_socket_base_events(const struct a3mi_socket *socket);
+/* [socket] A message was taken (A3MI_KEY_IN) or sent (OUT): at the link, and so at the socket. */
+void a3mi_link_consumed(struct a3mi_link *link, uint32_t key);
+/* [socket] Less may be possible at the link, and so at the socket, than before. */
+void a3mi_link_lowered(struct a3mi_link *link);
 
 /* ---- flow.c: credit ----------------------------------------------------------- */
 
@@ -387,6 +392,8 @@ void a3mi_node_report_duplicate(struct a3mi_node *node, const struct a3mi_name *
                                 const struct a3m_addr *where);
 /* After a turn, no lock held. */
 void a3mi_node_after(struct a3mi_node *node, void *what);
+/* The node closes: threads that wait in pollers leave it. */
+void a3mi_node_dismiss_guests(struct a3mi_node *node);
 /* [engine] Wakes who closes the node, once everything is finished. */
 void a3mi_node_check_closed(struct a3mi_node *node, struct a3mi_turn *turn);
 
@@ -399,5 +406,6 @@ void a3mi_engine_flush(struct a3mi_node *node, struct a3mi_turn *turn);
 
 /* A link's message is wholly in units, or given up: its bytes leave the outbox's count. */
 void a3mi_window_return(struct a3mi_node *node, size_t bytes);
+bool a3mi_window_full(const struct a3mi_node *node);
 
 #endif

@@ -21,7 +21,9 @@ static a3m_msg *take(struct a3mi_socket *socket, bool *carry)
     *carry |= a3mi_flow_taken(link, msg->identity, msg->size);
     if (!a3mi_fifo_empty(&link->inbox)) {
         a3mi_list_push_back(&socket->readable, &link->readable);
+        a3mi_link_consumed(link, A3MI_KEY_IN);
     } else {
+        a3mi_link_consumed(link, A3MI_KEY_IN);
         a3mi_link_unref(link); /* counted while it is readable */
     }
     return msg;
@@ -35,13 +37,14 @@ static int wait_readable(struct a3mi_socket *socket, a3m_time deadline, bool *lo
         return a3mi_fail(A3M_EAGAIN, "no message");
     }
     bool woken;
-    int result = a3mi_socket_wait(socket, &socket->receivers, deadline, &woken);
+    struct a3mi_wait_for what = {&socket->pollable.queue, A3MI_KEY_IN, true};
+    int result = a3mi_socket_wait(socket, &what, deadline, &woken);
     *looked = true;
     if (result == A3M_ETIMEDOUT && socket->inbox_count > 0) {
         return A3M_OK;
     }
     if (result != A3M_OK && woken && socket->inbox_count > 0) {
-        a3mi_waitq_wake(socket, &socket->receivers, 1);
+        a3mi_socket_wake(socket, A3MI_KEY_IN, 1);
     }
     if (result == A3M_ETIMEDOUT) {
         return try_form ? A3M_OK : a3mi_fail(A3M_ETIMEDOUT, "the deadline passed, and no message came");

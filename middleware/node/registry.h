@@ -14,6 +14,7 @@ enum a3mi_handle_kind {
     A3MI_KIND_NODE = 1,
     A3MI_KIND_SOCKET,
     A3MI_KIND_LINK,
+    A3MI_KIND_POLLER,
 };
 
 /* The handle; 0 when there is no memory. */

@@ -17,7 +17,7 @@ void a3mi_window_return(struct a3mi_node *node, size_t bytes)
     }
 }
 
-static bool window_full(const struct a3mi_node *node)
+bool a3mi_window_full(const struct a3mi_node *node)
 {
     return atomic_load_explicit(&node->outbox_bytes, memory_order_relaxed) >= node->config.outbox_bytes;
 }
@@ -35,19 +35,29 @@ static void put(struct a3mi_link *link, a3m_msg *msg)
     msg->channel = link;
     msg->epoch = link->life;
     msg->outbox.kind = A3MI_CMD_MESSAGE;
-    atomic_fetch_add_explicit(&node->outbox_bytes, msg->size, memory_order_relaxed);
+    uint64_t before = atomic_fetch_add_explicit(&node->outbox_bytes, msg->size, memory_order_relaxed);
+    if (before < node->config.outbox_bytes && before + msg->size >= node->config.outbox_bytes) {
+        atomic_store_explicit(&node->window_filled, 1, memory_order_release);
+    }
     a3mi_reader_push(node->reader, &msg->outbox);
     if (link->sent >= link->limit_messages || link->sent_bytes >= link->limit_bytes) {
         a3mi_flow_refresh(link);
     }
+    a3mi_link_consumed(link, A3MI_KEY_OUT);
 }
 
 /* What a wait is for, and what the try form says when it would have waited. */
 struct block {
-    struct a3mi_waitq *queue;
+    struct a3mi_wait_for what; /* queue NULL: waiting is of no use */
     int code;
     const char *why;
 };
+
+/* [socket] A wake that this thread has no use for. */
+static void pass_on(struct a3mi_socket *socket, const struct a3mi_wait_for *what)
+{
+    a3mi_waitq_wake(what->queue, what->keys, 1, &socket->wakes);
+}
 
 /*
  * [socket] Waits once. `code` for the try form, A3M_ETIMEDOUT past a deadline.
@@ -60,13 +70,13 @@ static int block_on(struct a3mi_socket *socket, const struct block *block, a3m_t
         return a3mi_fail(block->code, "%s", block->why);
     }
     bool woken;
-    int result = a3mi_socket_wait(socket, block->queue, deadline, &woken);
+    int result = a3mi_socket_wait(socket, &block->what, deadline, &woken);
     *looked = true;
     if (result == A3M_ETIMEDOUT && try_form) {
         return A3M_OK;
     }
     if (result != A3M_OK && woken) {
-        a3mi_waitq_wake(socket, block->queue, 1); /* the wake was for somebody who goes on */
+        pass_on(socket, &block->what); /* the wake was for somebody who goes on */
     }
     if (result == A3M_ETIMEDOUT) {
         return a3mi_fail(A3M_ETIMEDOUT, "the deadline passed; %s", block->why);
@@ -78,12 +88,22 @@ static int block_on(struct a3mi_socket *socket, const struct block *block, a3m_t
  * [socket] A call that waited ends without a message sent: the wake that it had may have been for room that
  * somebody else can use, and no other may come. Waking one too many does no harm.
  */
-static int leave(struct a3mi_socket *socket, struct a3mi_waitq *queue, bool waited, int result)
+static int leave(struct a3mi_socket *socket, const struct a3mi_wait_for *what, bool waited, int result)
 {
     if (waited) {
-        a3mi_waitq_wake(socket, queue, 1);
+        pass_on(socket, what);
     }
     return result;
+}
+
+static struct a3mi_wait_for any_link(struct a3mi_socket *socket)
+{
+    return (struct a3mi_wait_for){&socket->pollable.queue, A3MI_KEY_OUT, true};
+}
+
+static struct a3mi_wait_for one_link(struct a3mi_link *link)
+{
+    return (struct a3mi_wait_for){&link->pollable.queue, A3MI_KEY_OUT, true};
 }
 
 /* [socket] Whether all links that are up take less than `size` bytes: waiting would not help. */
@@ -107,9 +127,9 @@ static struct a3mi_link *pick(struct a3mi_socket *socket, size_t size, bool or_n
             return link;
         }
     }
-    block->queue = &socket->senders;
+    block->what = any_link(socket);
     if (too_large(socket, size)) {
-        block->queue = NULL;
+        block->what.queue = NULL;
         block->code = A3M_EMSGSIZE;
         block->why = "a message larger than the peers take";
         return NULL;
@@ -122,7 +142,7 @@ static struct a3mi_link *pick(struct a3mi_socket *socket, size_t size, bool or_n
     block->code = A3M_ENOLINK;
     block->why = "no link is up";
     if (or_none && socket->links_coming == 0) {
-        block->queue = NULL;
+        block->what.queue = NULL;
         block->why = "no link is up or coming up";
     }
     return NULL;
@@ -131,7 +151,8 @@ static struct a3mi_link *pick(struct a3mi_socket *socket, size_t size, bool or_n
 /* [socket] Waits for room in the outbox. */
 static int wait_window(struct a3mi_socket *socket, a3m_time deadline, bool *looked)
 {
-    struct block block = {&socket->windows, A3M_ENOWINDOW, "the node's outbox is full"};
+    struct block block = {
+        {&socket->pollable.queue, A3MI_KEY_WINDOW, false}, A3M_ENOWINDOW, "the node's outbox is full"};
     socket->window_waits++;
     return block_on(socket, &block, deadline, looked);
 }
@@ -140,13 +161,14 @@ static int wait_window(struct a3mi_socket *socket, a3m_time deadline, bool *look
 static int send_any_locked(struct a3mi_socket *socket, a3m_msg *msg, a3m_link *used, bool or_none,
                            a3m_time deadline)
 {
+    struct a3mi_wait_for what = any_link(socket);
     bool looked = false;
     while (!socket->closed) {
         struct block block = {0};
-        if (window_full(socket->node)) {
+        if (a3mi_window_full(socket->node)) {
             int result = wait_window(socket, deadline, &looked);
             if (result != A3M_OK) {
-                return leave(socket, &socket->senders, looked, result);
+                return leave(socket, &what, looked, result);
             }
             continue;
         }
@@ -160,12 +182,12 @@ static int send_any_locked(struct a3mi_socket *socket, a3m_msg *msg, a3m_link *u
             put(link, msg);
             return A3M_OK;
         }
-        if (block.queue == NULL) {
-            return leave(socket, &socket->senders, looked, a3mi_fail(block.code, "%s", block.why));
+        if (block.what.queue == NULL) {
+            return leave(socket, &what, looked, a3mi_fail(block.code, "%s", block.why));
         }
         int result = block_on(socket, &block, deadline, &looked);
         if (result != A3M_OK) {
-            return leave(socket, &socket->senders, looked, result);
+            return leave(socket, &what, looked, result);
         }
     }
     return a3mi_fail(A3M_ECLOSED, "the socket '%s' is closed", socket->tag.s);
@@ -211,12 +233,13 @@ int a3m_base_send_many(a3m_base *base, a3m_msg *const *msgs, size_t n, a3m_time 
 /* [socket] Sends one message on one link. */
 static int send_to_locked(struct a3mi_socket *socket, struct a3mi_link *link, a3m_msg *msg, a3m_time deadline)
 {
+    struct a3mi_wait_for what = one_link(link);
     bool looked = false;
     while (!socket->closed) {
-        if (window_full(socket->node)) {
+        if (a3mi_window_full(socket->node)) {
             int result = wait_window(socket, deadline, &looked);
             if (result != A3M_OK) {
-                return leave(socket, &link->credit_waiters, looked, result);
+                return leave(socket, &what, looked, result);
             }
             continue;
         }
@@ -232,10 +255,10 @@ static int send_to_locked(struct a3mi_socket *socket, struct a3mi_link *link, a3
         if (code != A3M_ENOCREDIT) {
             return code;
         }
-        struct block block = {&link->credit_waiters, A3M_ENOCREDIT, "the link has no credit"};
+        struct block block = {what, A3M_ENOCREDIT, "the link has no credit"};
         int result = block_on(socket, &block, deadline, &looked);
         if (result != A3M_OK) {
-            return leave(socket, &link->credit_waiters, looked, result);
+            return leave(socket, &what, looked, result);
         }
     }
     return a3mi_fail(A3M_ECLOSED, "the socket '%s' is closed", socket->tag.s);

@@ -184,10 +184,7 @@ static struct a3mi_socket *new_socket(struct a3mi_node *node, const a3m_socket_t
     a3mi_list_init(&socket->readable);
     a3mi_list_init(&socket->in_batch);
     a3mi_list_init(&socket->batch);
-    a3mi_waitq_init(&socket->receivers);
-    a3mi_waitq_init(&socket->senders);
-    a3mi_waitq_init(&socket->linkers);
-    a3mi_waitq_init(&socket->windows);
+    a3mi_socket_pollable_init(socket);
     return socket;
 }
 
@@ -281,10 +278,7 @@ static void discard_inbox(struct a3mi_socket *socket)
 /* [socket] Everybody who waits learns that the socket is closed; who waits at a link, as links end. */
 static void wake_all(struct a3mi_socket *socket)
 {
-    struct a3mi_waitq *queues[] = {&socket->receivers, &socket->senders, &socket->linkers, &socket->windows};
-    for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++) {
-        a3mi_waitq_wake(socket, queues[i], SIZE_MAX);
-    }
+    a3mi_socket_wake(socket, A3MI_KEY_HUP, SIZE_MAX);
     a3mi_socket_wake_drains(socket);
 }
 

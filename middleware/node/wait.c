@@ -12,21 +12,14 @@
 static _Thread_local struct a3mi_node *held_node;
 static _Thread_local bool held_pushed;
 
-void a3mi_waitq_init(struct a3mi_waitq *queue)
+void a3mi_socket_wake(struct a3mi_socket *socket, uint32_t keys, size_t n)
 {
-    a3mi_list_init(&queue->waiters);
+    a3mi_waitq_wake(&socket->pollable.queue, keys, n, &socket->wakes);
 }
 
-void a3mi_waitq_wake(struct a3mi_socket *socket, struct a3mi_waitq *queue, size_t n)
+void a3mi_link_wake(struct a3mi_link *link, uint32_t keys, size_t n)
 {
-    while (n > 0) {
-        struct a3mi_list *first = a3mi_list_pop_front(&queue->waiters);
-        if (first == NULL) {
-            return;
-        }
-        a3mi_wakes_add(&socket->wakes, &a3mi_container_of(first, struct a3mi_waiter, list)->parker);
-        n--;
-    }
+    a3mi_waitq_wake(&link->pollable.queue, keys, n, &link->socket->wakes);
 }
 
 static void hold_flush(void)
@@ -72,7 +65,8 @@ void a3mi_node_carry_message(struct a3mi_node *node, size_t size)
     }
 }
 
-int a3mi_socket_wait(struct a3mi_socket *socket, struct a3mi_waitq *queue, a3m_time deadline, bool *woken)
+int a3mi_socket_wait(struct a3mi_socket *socket, const struct a3mi_wait_for *what, a3m_time deadline,
+                     bool *woken)
 {
     struct a3mi_node *node = socket->node;
     if (woken != NULL) {
@@ -89,8 +83,8 @@ int a3mi_socket_wait(struct a3mi_socket *socket, struct a3mi_waitq *queue, a3m_t
     }
     bool eintr = a3mi_socket_option(socket, A3M_OPT_EINTR) != 0;
     struct a3mi_waiter waiter;
-    a3mi_parker_init(&waiter.parker);
-    a3mi_list_push_back(&queue->waiters, &waiter.list);
+    a3mi_waiter_init(&waiter, what->keys, what->exclusive);
+    a3mi_waitq_add(what->queue, &waiter.entry);
     bool carry = socket->credit_pushed;
     socket->credit_pushed = false;
     a3mi_socket_unlock(socket);
@@ -100,8 +94,8 @@ int a3mi_socket_wait(struct a3mi_socket *socket, struct a3mi_waitq *queue, a3m_t
     hold_flush();
     int result = a3mi_reader_wait(node->reader, &waiter.parker, deadline.ns, eintr);
     a3mi_socket_lock(socket);
-    if (a3mi_list_linked(&waiter.list)) {
-        a3mi_list_remove(&waiter.list);
+    if (!a3mi_waiter_woken(&waiter)) {
+        a3mi_waitq_remove(&waiter.entry);
         a3mi_parker_fini(&waiter.parker);
     } else {
         /*

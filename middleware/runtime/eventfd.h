@@ -15,4 +15,10 @@ void a3mi_eventfd_write(int fd);
 /* Makes it unreadable. */
 void a3mi_eventfd_drain(int fd);
 
+/*
+ * The calling thread's own bell, opened at its first use and closed when the thread ends; silent between
+ * two sleeps. A3M_EMFILE, A3M_ENOMEM, A3M_EOS.
+ */
+int a3mi_eventfd_of_thread(int *fd);
+
 #endif

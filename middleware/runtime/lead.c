@@ -28,15 +28,21 @@
 /* One wait of one thread. */
 struct wait {
     struct a3mi_parker *parker;
-    int64_t deadline; /* ns */
+    const struct a3mi_watch *watch; /* NULL: none */
+    int own_fd;                     /* with a watch: this thread's eventfd */
+    int64_t deadline;               /* ns */
     bool eintr;
+    int64_t watched_at;  /* ns; the watched descriptors were looked at last */
     int64_t quiet_since; /* ns; nothing was received since; 0: it just began */
     bool yielded;        /* it has spun since then */
     int64_t yield_at;    /* ns; when the yield under way began; 0: none is */
     struct a3mi_outcome last;
 };
 
-/* What a step leads to, besides 0 (signalled) and errors. */
+/* How often a leader that is busy looks at descriptors that are watched besides. */
+#define WATCH_NS 20000
+
+/* What a step leads to, besides 0 (signalled, or a watched descriptor is ready) and errors. */
 enum {
     GO_ON = 1, /* the wait is not over */
     LEAVE = 2, /* nor is this one, but there are handlers to run first, without the role */
@@ -49,13 +55,20 @@ static int64_t earlier(int64_t a, int64_t b)
 
 /* ---- A leader ---------------------------------------------------------------- */
 
-/* Sleeps until the network, the parker, a deadline or a signal. 0, or A3M_EINTR. */
+/*
+ * Sleeps until the network, the parker, a deadline or a signal. GO_ON, 0 when a watched descriptor is ready, or
+ * A3M_EINTR.
+ */
 static int sleep_on_network(struct a3mi_reader *reader, struct wait *wait)
 {
-    struct pollfd fds[2] = {{.fd = reader->config.transport_fd, .events = POLLIN},
-                            {.fd = reader->leader_fd, .events = POLLIN}};
+    struct pollfd own[A3MI_WATCH_SPARE];
+    struct pollfd *fds = wait->watch != NULL ? wait->watch->fds : own;
+    unsigned watched = wait->watch != NULL ? wait->watch->n : 0;
     int64_t until = earlier(wait->deadline, wait->last.deadline);
-    int result = 0;
+    int result = GO_ON;
+
+    fds[0] = (struct pollfd){.fd = reader->config.transport_fd, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = reader->leader_fd, .events = POLLIN};
 
     /*
      *     leader                            who wants it awake
@@ -65,7 +78,7 @@ static int sleep_on_network(struct a3mi_reader *reader, struct wait *wait)
      *     ppoll
      */
     if (!a3mi_parker_lie_down(wait->parker, A3MI_PARKER_NETWORK)) {
-        return 0;
+        return GO_ON;
     }
     a3mi_fence();
     if (atomic_load(&reader->role.want_write)) {
@@ -75,13 +88,17 @@ static int sleep_on_network(struct a3mi_reader *reader, struct wait *wait)
     int64_t begin = a3mi_clock_now();
     int64_t left = until > begin ? until - begin : 0;
     struct timespec ts = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-    if (ppoll(fds, 2, until == INT64_MAX ? NULL : &ts, NULL) < 0 && errno == EINTR && wait->eintr) {
+    int ready = ppoll(fds, A3MI_WATCH_SPARE + watched, until == INT64_MAX ? NULL : &ts, NULL);
+    if (ready < 0 && errno == EINTR && wait->eintr) {
         result = A3M_EINTR;
     }
     a3mi_parker_get_up(wait->parker);
 
-    if (fds[1].revents != 0) {
+    if (ready > 0 && fds[1].revents != 0) {
         a3mi_eventfd_drain(reader->leader_fd);
+    }
+    if (ready > (fds[0].revents != 0) + (fds[1].revents != 0)) {
+        result = 0;
     }
     int64_t now = a3mi_clock_now();
     a3mi_patience_slept(&reader->patience, now - begin, now - wait->quiet_since);
@@ -107,8 +124,7 @@ static int flush_and_sleep(struct a3mi_reader *reader, struct wait *wait)
     if (long_sleep) {
         a3mi_role_hush(&reader->role);
     }
-    int result = sleep_on_network(reader, wait);
-    return result != 0 ? result : GO_ON;
+    return sleep_on_network(reader, wait);
 }
 
 /* A turn that receives, if nobody else runs one. */
@@ -143,6 +159,12 @@ static int lead_step(struct a3mi_reader *reader, struct wait *wait)
     }
     if (wait->last.afters != 0) {
         return LEAVE;
+    }
+    if (wait->watch != NULL && wait->last.now - wait->watched_at >= WATCH_NS) {
+        wait->watched_at = wait->last.now;
+        if (a3mi_watch_ready(wait->watch)) {
+            return 0;
+        }
     }
     if (wait->last.now >= wait->deadline) {
         return A3M_ETIMEDOUT;
@@ -209,6 +231,20 @@ static int lead(struct a3mi_reader *reader, struct wait *wait)
 
 /* ---- The others -------------------------------------------------------------- */
 
+static bool lie_down(struct wait *wait)
+{
+    wait->parker->network_fd = wait->own_fd;
+    return a3mi_parker_lie_down(wait->parker,
+                                wait->watch != NULL ? A3MI_PARKER_NETWORK : A3MI_PARKER_FUTEX);
+}
+
+/* Asleep, without the role. 0 for any reason, A3M_ETIMEDOUT, A3M_EINTR. */
+static int doze(struct wait *wait)
+{
+    return wait->watch != NULL ? a3mi_watch_sleep(wait->watch, wait->own_fd, wait->deadline)
+                               : a3mi_parker_doze(wait->parker, wait->deadline);
+}
+
 /* One sleep of a thread in line: GO_ON when it was given the role, 0, A3M_ETIMEDOUT, A3M_EINTR. */
 static int doze_in_line(struct a3mi_reader *reader, struct wait *wait)
 {
@@ -216,15 +252,15 @@ static int doze_in_line(struct a3mi_reader *reader, struct wait *wait)
         int result = 0;
         bool granted = false;
 
-        if (a3mi_parker_lie_down(wait->parker, A3MI_PARKER_FUTEX)) {
+        if (lie_down(wait)) {
             granted = a3mi_role_granted(&reader->role, wait->parker);
             if (!granted) {
                 (void)atomic_fetch_add_explicit(&reader->counters.waiter_sleeps, 1, memory_order_relaxed);
-                result = a3mi_parker_doze(wait->parker, wait->deadline);
+                result = doze(wait);
             }
             a3mi_parker_get_up(wait->parker);
         }
-        if (a3mi_parker_take(wait->parker)) {
+        if (a3mi_parker_take(wait->parker) || (wait->watch != NULL && a3mi_watch_ready(wait->watch))) {
             return 0;
         }
         if (granted) {
@@ -286,33 +322,59 @@ static int wait_with_role(struct a3mi_reader *reader, struct wait *wait)
     }
 }
 
+/* Never reads the network. `reader` may be NULL. */
 static int wait_parked(struct a3mi_reader *reader, struct wait *wait)
 {
-    (void)atomic_fetch_add_explicit(&reader->counters.waiter_sleeps, 1, memory_order_relaxed);
-    return a3mi_parker_sleep(wait->parker, wait->deadline, wait->eintr);
+    if (reader != NULL) {
+        (void)atomic_fetch_add_explicit(&reader->counters.waiter_sleeps, 1, memory_order_relaxed);
+    }
+    for (;;) {
+        int result = 0;
+        if (lie_down(wait)) {
+            result = doze(wait);
+            a3mi_parker_get_up(wait->parker);
+        }
+        if (a3mi_parker_take(wait->parker) || (wait->watch != NULL && a3mi_watch_ready(wait->watch))) {
+            return 0;
+        }
+        if (result == A3M_ETIMEDOUT || (result == A3M_EINTR && wait->eintr)) {
+            return result;
+        }
+    }
 }
 
-int a3mi_reader_wait(struct a3mi_reader *reader, struct a3mi_parker *parker, int64_t deadline, bool eintr)
+int a3mi_reader_wait_watching(struct a3mi_reader *reader, struct a3mi_parker *parker,
+                              const struct a3mi_watch *watch, int64_t deadline, bool eintr)
 {
-    struct wait wait = {.parker = parker, .deadline = deadline, .eintr = eintr};
+    struct wait wait = {.parker = parker, .watch = watch, .own_fd = -1, .deadline = deadline, .eintr = eintr};
     int result;
     int cancel;
 
     if (a3mi_parker_take(parker)) {
         return 0;
     }
-    a3mi_reader_carry_held(reader);
+    if (reader != NULL) {
+        a3mi_reader_carry_held(reader);
+    }
     if (deadline <= 0) {
         return a3mi_fail_plain(A3M_ETIMEDOUT);
     }
+    if (watch != NULL && (result = a3mi_eventfd_of_thread(&wait.own_fd)) != 0) {
+        return result;
+    }
     (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    if (reader->config.lend && a3mi_reader_running(reader)) {
+    if (reader != NULL && reader->config.lend && a3mi_reader_running(reader)) {
         result = wait_with_role(reader, &wait);
     } else {
         result = wait_parked(reader, &wait);
     }
     (void)pthread_setcancelstate(cancel, NULL);
     return result == 0 ? 0 : a3mi_fail_plain(result);
+}
+
+int a3mi_reader_wait(struct a3mi_reader *reader, struct a3mi_parker *parker, int64_t deadline, bool eintr)
+{
+    return a3mi_reader_wait_watching(reader, parker, NULL, deadline, eintr);
 }
 
 /* ---- The lease in use --------------------------------------------------------- */

@@ -20,10 +20,13 @@
 #include "runtime/parker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
+#include <time.h>
 
 #include "base/error.h"
 
+#include "runtime/clock.h"
 #include "runtime/eventfd.h"
 #include "runtime/futex.h"
 
@@ -37,6 +40,7 @@ void a3mi_parker_init(struct a3mi_parker *parker)
     parker->network_fd = -1;
     a3mi_list_init(&parker->role);
     parker->next_wake = NULL;
+    parker->rung = NULL;
 }
 
 void a3mi_parker_fini(struct a3mi_parker *parker)
@@ -97,6 +101,33 @@ int a3mi_parker_sleep(struct a3mi_parker *parker, int64_t deadline, bool eintr)
     return 0;
 }
 
+/* ---- Descriptors watched besides ---------------------------------------------------- */
+
+bool a3mi_watch_ready(const struct a3mi_watch *watch)
+{
+    return poll(watch->fds + A3MI_WATCH_SPARE, watch->n, 0) > 0;
+}
+
+int a3mi_watch_sleep(const struct a3mi_watch *watch, int own_fd, int64_t deadline)
+{
+    int64_t left = deadline == INT64_MAX ? INT64_MAX : deadline - a3mi_clock_now();
+    struct timespec ts = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+
+    if (left <= 0) {
+        return A3M_ETIMEDOUT;
+    }
+    watch->fds[0] = (struct pollfd){.fd = own_fd, .events = POLLIN};
+    watch->fds[1] = (struct pollfd){.fd = -1};
+    int n = ppoll(watch->fds, watch->n + A3MI_WATCH_SPARE, deadline == INT64_MAX ? NULL : &ts, NULL);
+    if (n > 0 && watch->fds[0].revents != 0) {
+        a3mi_eventfd_drain(own_fd); /* who rings it does so before this thread can leave its wait */
+    }
+    if (n == 0) {
+        return A3M_ETIMEDOUT;
+    }
+    return n < 0 && errno == EINTR ? A3M_EINTR : 0;
+}
+
 enum a3mi_parker_state a3mi_parker_nudge(struct a3mi_parker *parker)
 {
     uint32_t how = atomic_load(&parker->state);
@@ -138,6 +169,9 @@ static bool wake(struct a3mi_parker *parker)
     (void)atomic_fetch_add(&parker->pending, UNDER_WAY - LISTED);
     enum a3mi_parker_state slept = (enum a3mi_parker_state)atomic_exchange(&parker->state,
                                                                            A3MI_PARKER_SIGNALLED);
+    if (parker->rung != NULL) {
+        parker->rung(parker);
+    }
     if (slept == A3MI_PARKER_NETWORK) {
         /* First, as the thread may close the descriptor once it is free to go. */
         a3mi_parker_rouse(parker, slept, parker->network_fd);

@@ -15,6 +15,7 @@
 #ifndef A3MI_PARKER_H
 #define A3MI_PARKER_H
 
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +29,7 @@ struct a3mi_parker {
     int network_fd;        /* [atomic: published by state] the eventfd that ends a sleep on the network */
     struct a3mi_list role; /* [role lock] in the list of those who wait without the reader role */
     struct a3mi_parker *next_wake; /* in a struct a3mi_wakes */
+    void (*rung)(struct a3mi_parker *parker); /* [const] NULL, or called in place of waking a thread */
 };
 
 void a3mi_parker_init(struct a3mi_parker *parker);
@@ -44,6 +46,22 @@ bool a3mi_parker_take(struct a3mi_parker *parker);
  * spans nodes. Not a cancellation point. No lock may be held.
  */
 int a3mi_parker_sleep(struct a3mi_parker *parker, int64_t deadline, bool eintr);
+
+/* Descriptors that end a wait besides. */
+struct a3mi_watch {
+    struct pollfd *fds; /* the first A3MI_WATCH_SPARE belong to whoever sleeps; `n` more follow */
+    unsigned n;
+};
+#define A3MI_WATCH_SPARE 2
+
+/* Whether one of them is ready now. Cancellation is switched off by the caller, here and below. */
+bool a3mi_watch_ready(const struct a3mi_watch *watch);
+
+/*
+ * One sleep of a thread that lay down (A3MI_PARKER_NETWORK, network_fd its own eventfd) and watches
+ * descriptors: 0 for any reason, A3M_ETIMEDOUT, A3M_EINTR. 
+ */
+int a3mi_watch_sleep(const struct a3mi_watch *watch, int own_fd, int64_t deadline);
 
 /* Wakes collected under locks, to be carried out after them. A plain singly linked list, no allocation. */
 struct a3mi_wakes {

@@ -26,6 +26,8 @@
 /* Turns of the thread in a row before it lets the loop turn round. */
 #define TURNS_IN_A_ROW 64
 
+static _Thread_local bool is_reader_thread;
+
 /* ---- The thread -------------------------------------------------------------- */
 
 static void drain_signal(struct a3mi_reader *reader)
@@ -165,6 +167,7 @@ static void *thread_main(void *arg)
     struct a3mi_reader *reader = arg;
     int cancel;
 
+    is_reader_thread = true;
     (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     (void)pthread_setname_np(pthread_self(), reader->config.name[0] != '\0' ? reader->config.name : "a3m");
     atomic_store(&reader->thread_id, (uintptr_t)pthread_self());
@@ -261,6 +264,11 @@ void a3mi_reader_stop(struct a3mi_reader *reader)
 bool a3mi_reader_on_thread(const struct a3mi_reader *reader)
 {
     return atomic_load_explicit(&reader->thread_id, memory_order_relaxed) == (uintptr_t)pthread_self();
+}
+
+bool a3mi_reader_on_any_thread(void)
+{
+    return is_reader_thread;
 }
 
 /* ---- Life --------------------------------------------------------------------- */

@@ -141,6 +141,17 @@ void a3mi_reader_enter(struct a3mi_reader *reader, void (*fn)(void *arg, struct 
 int a3mi_reader_wait(struct a3mi_reader *reader, struct a3mi_parker *parker, int64_t deadline, bool eintr);
 
 /*
+ * The same, and 0 also when one of the watched descriptors is ready. A3M_EMFILE,
+ * A3M_ENOMEM, A3M_EOS (no eventfd for this thread). `reader` NULL: of no node;
+ * the thread parks. `watch` NULL: none.
+ */
+int a3mi_reader_wait_watching(struct a3mi_reader *reader, struct a3mi_parker *parker,
+                              const struct a3mi_watch *watch, int64_t deadline, bool eintr);
+
+/* Whether the calling thread is the reader thread of some node. */
+bool a3mi_reader_on_any_thread(void);
+
+/*
  * Called by operations that did not have to wait: when the calling process has
  * the role on lease and the network was not looked at for a while, looks at it
  * now, and keeps the lease alive. A few ns otherwise. When calls come at least

@@ -186,6 +186,9 @@ void a3mi_role_leave(struct a3mi_role *role, int64_t now)
         count_transfer_locked(role);
         atomic_store_explicit(&role->leader, heir, memory_order_release);
         slept = a3mi_parker_nudge(heir);
+        if (slept == A3MI_PARKER_NETWORK) {
+            a3mi_parker_rouse(heir, slept, heir->network_fd); /* under the lock, where it cannot leave */
+        }
     } else {
         atomic_store_explicit(&role->leader, NULL, memory_order_release);
         lease_locked(role, now);

@@ -12,6 +12,7 @@
 #include <a3m/node.h>
 #include <a3m/options.h>
 #include <a3m/payload.h>
+#include <a3m/poller.h>
 #include <a3m/socket.h>
 #include <a3m/time.h>
 #include <a3m/version.h>

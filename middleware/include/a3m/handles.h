@@ -26,6 +26,10 @@ typedef struct {
 
 typedef struct {
     uint64_t v;
+} a3m_poller;
+
+typedef struct {
+    uint64_t v;
 } a3m_request;
 
 #endif

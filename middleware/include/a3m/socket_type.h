@@ -66,6 +66,13 @@ struct a3m_socket_type {
      * once in A3M_OPT_HEARTBEAT. [locked] NULL: never.
      */
     bool (*awaits)(a3m_base *base, void *state, a3m_link link);
+
+    /*
+     * What pollers are shown (a3m/poller.h): A3M_POLL_IN while a receive would return at once, A3M_POLL_OUT
+     * while a send would. [locked] A type whose `arrived` takes messages has to have it, and to call
+     * a3m_base_raise and a3m_base_lower. NULL: a3m_base_events.
+     */
+    uint32_t (*events)(a3m_base *base, void *state);
 };
 
 /*
@@ -105,6 +112,7 @@ A3M_API void a3m_base_taken(a3m_base *base, const a3m_msg *msg);
 /* What threads wait for under the socket's lock; zeroed is empty. Must be empty when it goes away. */
 typedef struct a3m_cond {
     struct a3mi_list *next, *prev; /* the library's */
+    uint32_t keys, exact;
 } a3m_cond;
 
 /*
@@ -117,6 +125,18 @@ A3M_API int a3m_base_wait(a3m_base *base, a3m_cond *cond, a3m_time deadline);
 
 /* Wakes up to `n` threads, the longest waiting first; they run once the lock is let go. [locked] */
 A3M_API void a3m_base_wake(a3m_base *base, a3m_cond *cond, unsigned n);
+
+/* ---- Polling --------------------------------------------------------------- */
+
+/* What the base's own queue and links make possible: A3M_POLL_IN, A3M_POLL_OUT. [locked] */
+A3M_API uint32_t a3m_base_events(const a3m_base *base);
+/*
+ * Something became possible: `events`, enough for `n` of those who take turns. To be said each time, also
+ * when it was possible before: edges are made of it. [locked]
+ */
+A3M_API void a3m_base_raise(a3m_base *base, uint32_t events, unsigned n);
+/* Something was used up of what `events` says, so that the hook of that name may say less than before. [locked] */
+A3M_API void a3m_base_lower(a3m_base *base, uint32_t events);
 
 A3M_END_DECLS
 
