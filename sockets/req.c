@@ -34,7 +34,6 @@ struct req {
     size_t count;
     uint64_t last_number;
     struct pending *outcomes, **outcomes_end; /* of queued ones, in the order they came */
-    a3m_cond receivers;
 };
 
 /* ---- The table ---------------------------------------------------------------- */
@@ -106,7 +105,7 @@ static void finish(a3m_base *base, struct req *req, struct pending *pending, a3m
         pending->next_outcome = NULL;
         *req->outcomes_end = pending;
         req->outcomes_end = &pending->next_outcome;
-        a3m_base_wake(base, &req->receivers, 1);
+        a3m_base_raise(base, A3M_POLL_IN, 1);
     } else {
         a3m_base_wake(base, &pending->cond, 1);
     }
@@ -142,7 +141,6 @@ static int req_open(a3m_base *base, void *state)
 static void req_closing(a3m_base *base, void *state)
 {
     struct req *req = state;
-    a3m_base_wake(base, &req->receivers, UINT32_MAX);
     for (size_t i = 0; i < req->capacity; i++) {
         for (struct pending *it = req->buckets[i]; it != NULL; it = it->next) {
             a3m_base_wake(base, &it->cond, UINT32_MAX);
@@ -281,7 +279,7 @@ static int req_recv(a3m_base *base, void *state, a3m_msg **msg, a3m_time deadlin
             result = A3M_EAGAIN;
             break;
         }
-        result = a3m_base_wait(base, &req->receivers, deadline);
+        result = a3m_base_wait_events(base, A3M_POLL_IN, deadline);
         if (result == A3M_ETIMEDOUT && deadline.ns == A3M_NOW.ns) {
             result = A3M_OK;
         }
@@ -292,13 +290,18 @@ static int req_recv(a3m_base *base, void *state, a3m_msg **msg, a3m_time deadlin
         req->outcomes = pending->next_outcome;
         if (req->outcomes == NULL) {
             req->outcomes_end = &req->outcomes;
-        } else {
-            a3m_base_wake(base, &req->receivers, 1); /* in case a wake was spent on one who gave up */
         }
         result = hand_out(base, req, pending, msg);
+        a3m_base_lower(base, A3M_POLL_IN);
     }
     a3m_base_unlock(base);
     return result;
+}
+
+static uint32_t req_events(a3m_base *base, void *state)
+{
+    const struct req *req = state;
+    return (a3m_base_events(base) & A3M_POLL_OUT) | (req->outcomes != NULL ? A3M_POLL_IN : 0);
 }
 
 const a3m_socket_type a3m_req = {
@@ -312,6 +315,7 @@ const a3m_socket_type a3m_req = {
     .link_down = req_link_down,
     .arrived = req_arrived,
     .awaits = req_awaits,
+    .events = req_events,
     .send = req_send,
     .recv = req_recv,
 };

@@ -74,6 +74,17 @@ uint32_t a3m_base_events(const a3m_base *base)
     return a3mi_socket_base_events(base);
 }
 
+int a3m_base_wait_events(a3m_base *base, uint32_t events, a3m_time deadline)
+{
+    struct a3mi_wait_for what = {&base->pollable.queue, events & (A3MI_KEY_IN | A3MI_KEY_OUT), true};
+    bool woken;
+    int result = a3mi_socket_wait(base, &what, deadline, &woken);
+    if (result != A3M_OK && woken) {
+        a3mi_waitq_wake(what.queue, what.keys, 1, &base->wakes);
+    }
+    return result;
+}
+
 void a3m_base_raise(a3m_base *base, uint32_t events, unsigned n)
 {
     a3mi_socket_wake(base, events & (A3MI_KEY_IN | A3MI_KEY_OUT | A3MI_KEY_ERR), n);

@@ -119,7 +119,7 @@ struct a3mi_link {
     struct a3m_addr peer_addr;           /* as given by the application; kind NONE: by node id */
     struct a3mi_identity *identity;      /* counted; from when it is up */
     struct a3mi_identity *next_identity; /* for its next life; NULL: not prepared */
-    struct a3mi_pollable pollable; /* who waits for the link: its credit, its state, its messages */
+    struct a3mi_pollable pollable;       /* who waits for the link: its credit, its state, its messages */
 
     uint32_t life;                        /* counts detachments: messages of earlier lives are not sent */
     uint64_t pushed;                      /* messages put into the outbox, in all its lives */

@@ -234,8 +234,7 @@ static int lead(struct a3mi_reader *reader, struct wait *wait)
 static bool lie_down(struct wait *wait)
 {
     wait->parker->network_fd = wait->own_fd;
-    return a3mi_parker_lie_down(wait->parker,
-                                wait->watch != NULL ? A3MI_PARKER_NETWORK : A3MI_PARKER_FUTEX);
+    return a3mi_parker_lie_down(wait->parker, wait->watch != NULL ? A3MI_PARKER_NETWORK : A3MI_PARKER_FUTEX);
 }
 
 /* Asleep, without the role. 0 for any reason, A3M_ETIMEDOUT, A3M_EINTR. */

@@ -28,7 +28,7 @@ struct a3mi_parker {
         pending;           /* [atomic] wakes collected and not yet carried out; odd: in a struct a3mi_wakes */
     int network_fd;        /* [atomic: published by state] the eventfd that ends a sleep on the network */
     struct a3mi_list role; /* [role lock] in the list of those who wait without the reader role */
-    struct a3mi_parker *next_wake; /* in a struct a3mi_wakes */
+    struct a3mi_parker *next_wake;            /* in a struct a3mi_wakes */
     void (*rung)(struct a3mi_parker *parker); /* [const] NULL, or called in place of waking a thread */
 };
 

@@ -26,7 +26,7 @@ struct a3mi_pollable {
     const struct a3mi_pollable_ops *ops; /* [const] */
     uint64_t home;                       /* [const] whose traffic makes its events: a node's handle */
     struct a3mi_waitq queue;             /* [its lock] */
-    uint64_t taken, sent;                /* [its lock] how often something to read, room to write was used up */
+    uint64_t taken, sent; /* [its lock] how often something to read, room to write was used up */
 };
 
 static inline void a3mi_pollable_init(struct a3mi_pollable *pollable, const struct a3mi_pollable_ops *ops,

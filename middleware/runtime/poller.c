@@ -162,8 +162,8 @@ static int add_locked(struct a3mi_poller *poller, a3m_pollable what, struct a3mi
     return 0;
 }
 
-int a3mi_poller_add(struct a3mi_poller *poller, a3m_pollable what, struct a3mi_pollable *pollable, uint32_t events,
-                    void *user)
+int a3mi_poller_add(struct a3mi_poller *poller, a3m_pollable what, struct a3mi_pollable *pollable,
+                    uint32_t events, void *user)
 {
     (void)pthread_mutex_lock(&poller->scan);
     int result = add_locked(poller, what, pollable, events, user);

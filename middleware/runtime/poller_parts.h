@@ -62,11 +62,11 @@ struct a3mi_poller {
     size_t promised;          /* [ready] room of those that were woken and did not collect yet */
     bool watched;             /* [ready] a thread that sleeps watches the descriptors */
 
-    pthread_mutex_t bell_lock;    /* above ready, and nothing else */
-    struct a3mi_parker bell;      /* of nobody: to be rung after the locks */
-    bool ringing;                 /* [bell] bell_fd is readable */
-    _Atomic int fd, bell_fd;      /* [scan to write] -1: nobody asked for one */
-    struct a3mi_list with_fd;     /* [poller_fd.c] */
+    pthread_mutex_t bell_lock; /* above ready, and nothing else */
+    struct a3mi_parker bell;   /* of nobody: to be rung after the locks */
+    bool ringing;              /* [bell] bell_fd is readable */
+    _Atomic int fd, bell_fd;   /* [scan to write] -1: nobody asked for one */
+    struct a3mi_list with_fd;  /* [poller_fd.c] */
 };
 
 /* ---- poller_ready.c ------------------------------------------------------------- */

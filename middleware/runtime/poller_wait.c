@@ -101,8 +101,7 @@ static size_t collect_entries(struct a3mi_poller *poller, a3m_poll_event *events
 static size_t collect_both(struct a3mi_poller *poller, a3m_poll_event *events, size_t max)
 {
     bool fds_first = poller->fds_first;
-    size_t n = fds_first ? a3mi_poll_collect_fds(poller, events, max)
-                         : collect_entries(poller, events, max);
+    size_t n = fds_first ? a3mi_poll_collect_fds(poller, events, max) : collect_entries(poller, events, max);
 
     poller->fds_first = !fds_first;
     return n + (fds_first ? collect_entries(poller, events + n, max - n)
@@ -110,8 +109,7 @@ static size_t collect_both(struct a3mi_poller *poller, a3m_poll_event *events, s
 }
 
 /* What is ready, for a thread that was promised so much of it. */
-static size_t collect(struct a3mi_poller *poller, a3m_poll_event *events, size_t max,
-                      size_t promised)
+static size_t collect(struct a3mi_poller *poller, a3m_poll_event *events, size_t max, size_t promised)
 {
     struct a3mi_wakes wakes = {0};
 
@@ -193,8 +191,8 @@ static int sleep_once(struct a3mi_poller *poller, size_t max, int64_t deadline, 
     return result;
 }
 
-int a3mi_poller_wait(struct a3mi_poller *poller, a3m_poll_event *events, size_t max,
-                     int64_t deadline, bool eintr)
+int a3mi_poller_wait(struct a3mi_poller *poller, a3m_poll_event *events, size_t max, int64_t deadline,
+                     bool eintr)
 {
     size_t promised = 0;
     bool slept = false;

@@ -131,6 +131,11 @@ A3M_API void a3m_base_wake(a3m_base *base, a3m_cond *cond, unsigned n);
 /* What the base's own queue and links make possible: A3M_POLL_IN, A3M_POLL_OUT. [locked] */
 A3M_API uint32_t a3m_base_events(const a3m_base *base);
 /*
+ * As a3m_base_wait, until one of `events` is raised for this thread. It takes turns with others that wait for
+ * it, pollers included. [locked] An error passes on a wake that was meant for this thread.
+ */
+A3M_API int a3m_base_wait_events(a3m_base *base, uint32_t events, a3m_time deadline);
+/*
  * Something became possible: `events`, enough for `n` of those who take turns. To be said each time, also
  * when it was possible before: edges are made of it. [locked]
  */
