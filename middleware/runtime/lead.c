@@ -56,8 +56,8 @@ static int64_t earlier(int64_t a, int64_t b)
 /* ---- A leader ---------------------------------------------------------------- */
 
 /*
- * Sleeps until the network, the parker, a deadline or a signal. GO_ON, 0 when a watched descriptor is ready, or
- * A3M_EINTR.
+ * Sleeps until the network, the parker, a deadline or a signal. GO_ON, 0 when it was signalled or a watched
+ * descriptor is ready, or A3M_EINTR.
  */
 static int sleep_on_network(struct a3mi_reader *reader, struct wait *wait)
 {
@@ -97,8 +97,8 @@ static int sleep_on_network(struct a3mi_reader *reader, struct wait *wait)
     if (ready > 0 && fds[1].revents != 0) {
         a3mi_eventfd_drain(reader->leader_fd);
     }
-    if (ready > (fds[0].revents != 0) + (fds[1].revents != 0)) {
-        result = 0;
+    if (ready > (fds[0].revents != 0) + (fds[1].revents != 0) || a3mi_parker_take(wait->parker)) {
+        result = 0; /* what woke it was another thread's doing: there is nothing to read for it */
     }
     int64_t now = a3mi_clock_now();
     a3mi_patience_slept(&reader->patience, now - begin, now - wait->quiet_since);
