@@ -12,7 +12,7 @@
 #                      again what others disturbed
 #   --csv FOLDER       writes BENCHMARK.csv there instead of printing the tables
 #   --programs FOLDER  where bench_* are, built already
-#   BENCHMARK          roundtrip, oneway, wakeups; all of them when none is named
+#   BENCHMARK          roundtrip, oneway, wakeups, poller; all of them when none is named
 #
 # Exit code: 0; 1 when something could not be measured, never because it was slow; 2 usage.
 set -euo pipefail
@@ -45,12 +45,12 @@ while [[ $# -gt 0 ]]; do
         esac
         shift
         ;;
-    roundtrip | oneway | wakeups) benchmarks+=("$1") ;;
+    roundtrip | oneway | wakeups | poller) benchmarks+=("$1") ;;
     *) usage ;;
     esac
     shift
 done
-[[ ${#benchmarks[@]} -gt 0 ]] || benchmarks=(roundtrip oneway wakeups)
+[[ ${#benchmarks[@]} -gt 0 ]] || benchmarks=(roundtrip oneway wakeups poller)
 
 build() {
     cd "$source_dir"

@@ -77,6 +77,10 @@ static int sleep_on_network(struct a3mi_reader *reader, struct wait *wait)
      *     want_write? then POLLOUT too      asleep on the network? write leader_fd
      *     ppoll
      */
+    if (reader->leader_rung) {
+        reader->leader_rung = false;
+        a3mi_eventfd_drain(reader->leader_fd); /* before it lies down: nobody rings who is not asleep */
+    }
     if (!a3mi_parker_lie_down(wait->parker, A3MI_PARKER_NETWORK)) {
         return GO_ON;
     }
@@ -94,9 +98,8 @@ static int sleep_on_network(struct a3mi_reader *reader, struct wait *wait)
     }
     a3mi_parker_get_up(wait->parker);
 
-    if (ready > 0 && fds[1].revents != 0) {
-        a3mi_eventfd_drain(reader->leader_fd);
-    }
+    reader->leader_rung |= ready > 0 &&
+                           fds[1].revents != 0; /* silenced later: who was woken has better to do */
     if (ready > (fds[0].revents != 0) + (fds[1].revents != 0) || a3mi_parker_take(wait->parker)) {
         result = 0; /* what woke it was another thread's doing: there is nothing to read for it */
     }

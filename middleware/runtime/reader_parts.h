@@ -64,6 +64,7 @@ struct a3mi_reader {
 
     struct a3mi_role role;
     struct a3mi_patience patience; /* [holder] */
+    bool leader_rung;              /* [holder] leader_fd is readable, and means nothing any more */
 
     alignas(64) _Atomic uint32_t
         touch_left; /* [atomic: relaxed; a lost update does no harm] calls until the clock is read */
