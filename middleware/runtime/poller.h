@@ -40,7 +40,7 @@ struct a3mi_poller_host {
 };
 
 /* A3M_ENOMEM. `host` is kept. */
-int a3mi_poller_new(struct a3mi_poller **poller, const struct a3mi_poller_host *host);
+int a3mi_poller_new(struct a3mi_poller **out, const struct a3mi_poller_host *host);
 /* Calls that wait return A3M_ECLOSED from here on. */
 void a3mi_poller_close(struct a3mi_poller *poller);
 /* After close, when no call is inside any more. */

@@ -87,7 +87,7 @@ void a3mi_waitq_move(struct a3mi_waitq *into, struct a3mi_waitq *from);
 void a3mi_waitq_wake(struct a3mi_waitq *queue, uint32_t keys, size_t n, struct a3mi_wakes *wakes);
 
 /* Wakes one exclusive entry other than this one, for what this one was woken for and has no use for. */
-void a3mi_waitq_hand_on(struct a3mi_waitq_entry *entry, uint32_t keys, struct a3mi_wakes *wakes);
+void a3mi_waitq_hand_on(struct a3mi_waitq_entry *from, uint32_t keys, struct a3mi_wakes *wakes);
 
 /* Tells exact entries that only `events` is possible now. */
 void a3mi_waitq_lower(struct a3mi_waitq *queue, uint32_t events, struct a3mi_wakes *wakes);
