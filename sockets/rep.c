@@ -36,6 +36,7 @@ const a3m_socket_type a3m_rep = {
     .arrived = rep_arrived,
     .recv = rep_recv,
     .recv_many = rep_recv_many,
+    .unordered = true,
 };
 
 int a3m_reply(a3m_socket socket, a3m_msg *request, a3m_msg *reply, a3m_time deadline)

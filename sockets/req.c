@@ -316,6 +316,7 @@ const a3m_socket_type a3m_req = {
     .arrived = req_arrived,
     .awaits = req_awaits,
     .events = req_events,
+    .unordered = true,
     .send = req_send,
     .recv = req_recv,
 };

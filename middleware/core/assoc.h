@@ -27,6 +27,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/name.h"
+#include "core/ranges.h"
 
 struct a3mi_assoc;
 struct a3mi_peer;
@@ -42,6 +43,7 @@ struct a3mi_tx {
     struct a3mi_fifo queue; /* of a3m_msg.node: numbered, not yet wholly in units */
     size_t offset;          /* bytes of the first that are in units already */
     uint64_t queued_bytes;
+    bool unordered;           /* its messages wait for no earlier one at the receiver; set once attached */
     uint64_t packed;          /* messages wholly in units */
     uint64_t acknowledged;    /* messages wholly acknowledged */
     uint32_t units_in_flight; /* units that hold parts of this channel, unacknowledged */
@@ -62,7 +64,7 @@ struct a3mi_rx {
     struct a3mi_peer *peer;      /* NULL: detached */
     uint64_t incarnation;        /* of the peer; 0: not known yet, the first data binds it */
     uint32_t index;              /* what the peer puts into its frames */
-    uint64_t next;               /* number of the next message to hand up */
+    struct a3mi_ranges up;       /* numbers of messages handed up; the next in turn is up.next */
     uint64_t max_message;        /* larger ones are a violation */
     struct a3mi_map64 by_number; /* the partial ones */
     struct a3mi_list partial;    /* messages that are incomplete, or wait for an earlier one */
@@ -84,7 +86,7 @@ enum a3mi_peer_end {
  * a3mi_peer_*, and nothing else of this header.
  */
 struct a3mi_assoc_hooks {
-    /* A whole message, in its channel's order. The hook owns it. */
+    /* A whole message, in its channel's order unless its sender did without. The hook owns it. */
     void (*message)(void *arg, struct a3mi_rx *rx, a3m_msg *msg);
     /* A control message from an incarnation of a peer, in order. Bytes borrowed. */
     void (*control)(void *arg, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes,
@@ -170,7 +172,7 @@ uint64_t a3mi_peer_control_to(const struct a3mi_peer *peer);
 
 /* ---- Sending -------------------------------------------------------------- */
 
-/* `index` came from the peer's `incarnation`. */
+/* `index` came from the peer's `incarnation`. The channel is ordered until tx->unordered is set. */
 void a3mi_tx_attach(struct a3mi_assoc *assoc, struct a3mi_tx *tx, struct a3mi_peer *peer,
                     uint64_t incarnation, uint32_t index);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Channels: a sender's queues of messages made into the frames of units, and a
- * receiver's frames made into messages, in the order of their numbers. Private
- * to core.
+ * receiver's frames made into messages, in the order of their numbers where their
+ * sender wants it. Private to core.
  */
 #ifndef A3MI_CHANNEL_H
 #define A3MI_CHANNEL_H
@@ -61,6 +61,11 @@ void a3mi_channel_report_acked(struct a3mi_assoc *assoc);
 #define A3MI_RANGES_BLOCK 256u
 /* And of a half-connection. A window has no more than half as many ranges as units, so none is ever turned away. */
 #define A3MI_RANGES_MAX (A3MI_RANGES_BLOCK << 3 * (A3MI_RANGES_SIZES - 1))
+/*
+ * And of the messages of a channel that were handed up before an earlier one; beyond, they wait for it. Each gap
+ * between them is a message under way, of which a window has no more than this unless each unit is of its own gap.
+ */
+#define A3MI_UP_MAX (A3MI_RANGES_BLOCK << 3)
 /* The largest control message. */
 #define A3MI_CONTROL_MESSAGE_MAX 65536u
 /* What a channel holds of messages that wait for an earlier one, at most. */
@@ -73,6 +78,7 @@ struct a3mi_partial {
     uint64_t number;
     a3m_msg *msg;
     bool props;
+    bool free;               /* waits for no earlier one */
     uint64_t cost;           /* in a3mi_rx.partial_bytes */
     struct a3mi_ranges have; /* bytes */
 };

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The receiving side of channels (core/channel.h): frames into messages. What
- * arrives whole and in turn is handed up at once; everything else waits among
- * the channel's partial messages, found by number. A large message is
+ * arrives whole and in turn, or need not wait for its turn, is handed up at once;
+ * everything else waits among the channel's partial messages, found by number. The
+ * numbers of what was handed up are kept as ranges, so none is handed up twice
+ * whatever a peer does. A large message is
  * allocated at its whole size when its first piece arrives, and pieces are
  * copied to where they belong; memory that no piece came for is never touched,
  * and a message is handed up only when every byte of it was written.
@@ -157,6 +159,7 @@ void a3mi_rx_clear(struct a3mi_assoc *assoc, struct a3mi_rx *rx)
         partial_free(assoc, rx, a3mi_container_of(it, struct a3mi_partial, list));
     }
     a3mi_map64_fini(&rx->by_number);
+    a3mi_ranges_tidy(assoc, &rx->up, true);
 }
 
 /* The one with this number, or NULL. Most pieces are of the message that began last. */
@@ -181,7 +184,7 @@ static uint64_t cost_of(const struct a3mi_frame *frame)
 /* Whether one more may wait. The next in turn may always, so that what waits for it gets away. */
 static bool may_wait(const struct a3mi_rx *rx, const struct a3mi_frame *frame)
 {
-    return frame->number == rx->next ||
+    return frame->number == rx->up.next ||
            (rx->partial_count < A3MI_WAITING_MESSAGES &&
             rx->partial_bytes + cost_of(frame) <= A3MI_WAITING_BYTES + rx->max_message);
 }
@@ -205,6 +208,7 @@ static struct a3mi_partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx
     }
     partial->number = frame->number;
     partial->props = (frame->flags & A3MI_FRAME_PROPS) != 0;
+    partial->free = (frame->flags & A3MI_FRAME_FREE) != 0;
     partial->cost = cost_of(frame);
     a3mi_ranges_init(&partial->have);
     a3mi_list_push_back(&rx->partial, &partial->list);
@@ -215,11 +219,31 @@ static struct a3mi_partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx
 
 /* ---- Handing up ------------------------------------------------------------------ */
 
-/* A whole message, in turn. The channel may be gone afterwards. */
-static void hand_up(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx,
-                    a3m_msg *msg, bool props)
+/* Whether a whole message may be handed up now. One that need not wait does when the ranges have no room for it. */
+static bool may_go(struct a3mi_assoc *assoc, struct a3mi_rx *rx, uint64_t number, bool free)
 {
-    rx->next++;
+    return number == rx->up.next ||
+           (free && rx->index != 0 &&
+            a3mi_ranges_make_room(assoc, &rx->up, number, number + 1, A3MI_UP_MAX) == A3MI_RANGES_ADDED);
+}
+
+/* Notes that the message is handed up. Returns whether a later one was before it. */
+static bool went(struct a3mi_assoc *assoc, struct a3mi_rx *rx, uint64_t number)
+{
+    bool overtaken = number < a3mi_ranges_end(&rx->up);
+
+    (void)a3mi_ranges_add(&rx->up, number, number + 1);
+    a3mi_ranges_tidy(assoc, &rx->up, false);
+    return overtaken;
+}
+
+/* A whole message that may go. The channel may be gone afterwards. */
+static void hand_up(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx,
+                    uint64_t number, a3m_msg *msg, bool props)
+{
+    if (went(assoc, rx, number)) {
+        msg->flags |= A3MI_MSG_OVERTAKEN;
+    }
     if (rx->index == 0) {
         assoc->hooks->control(assoc->arg, origin->peer, origin->incarnation, msg->data, msg->size);
         a3m_msg_free(msg);
@@ -235,32 +259,41 @@ static void hand_up(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, 
     assoc->hooks->message(assoc->arg, rx, msg);
 }
 
+static void hand_up_partial(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx,
+                            struct a3mi_partial *partial)
+{
+    a3m_msg *msg = partial->msg;
+    uint64_t number = partial->number;
+    bool props = partial->props;
+
+    partial->msg = NULL;
+    partial_free(assoc, rx, partial);
+    hand_up(assoc, origin, rx, number, msg, props);
+}
+
+static bool is_whole(const struct a3mi_partial *partial)
+{
+    return partial->have.next == partial->msg->size;
+}
+
 /* Hands up what waited for its turn. */
 static void hand_up_waiting(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx)
 {
     struct a3mi_partial *partial;
 
-    while (is_there(assoc, rx) && (partial = find_partial(rx, rx->next)) != NULL) {
-        a3m_msg *msg = partial->msg;
-        bool props = partial->props;
-
-        if (partial->have.next < msg->size) {
-            return;
-        }
-        partial->msg = NULL;
-        partial_free(assoc, rx, partial);
-        hand_up(assoc, origin, rx, msg, props);
+    while (is_there(assoc, rx) && (partial = find_partial(rx, rx->up.next)) != NULL && is_whole(partial)) {
+        hand_up_partial(assoc, origin, rx, partial);
     }
 }
 
 /* ---- Frames ------------------------------------------------------------------------ */
 
-/* The usual case: a whole message, in turn. */
+/* The usual case: a whole message that may go. */
 static enum taken take_whole(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx,
                              const struct a3mi_frame *frame)
 {
     if (rx->index == 0) {
-        rx->next++;
+        (void)went(assoc, rx, frame->number);
         assoc->hooks->control(assoc->arg, origin->peer, origin->incarnation, frame->bytes, frame->size);
     } else {
         a3m_msg *msg = a3m_msg_new(frame->size);
@@ -269,7 +302,7 @@ static enum taken take_whole(struct a3mi_assoc *assoc, const struct a3mi_origin 
             return NO_ROOM;
         }
         memcpy(msg->data, frame->bytes, frame->size);
-        hand_up(assoc, origin, rx, msg, (frame->flags & A3MI_FRAME_PROPS) != 0);
+        hand_up(assoc, origin, rx, frame->number, msg, (frame->flags & A3MI_FRAME_PROPS) != 0);
     }
     hand_up_waiting(assoc, origin, rx);
     return TAKEN;
@@ -288,9 +321,10 @@ static enum taken take_piece(struct a3mi_assoc *assoc, const struct a3mi_origin 
         }
     }
     bool props = (frame->flags & A3MI_FRAME_PROPS) != 0;
+    bool free = (frame->flags & A3MI_FRAME_FREE) != 0;
     uint64_t end = (uint64_t)frame->offset + frame->size;
 
-    if (partial->msg->size != frame->total || partial->props != props) {
+    if (partial->msg->size != frame->total || partial->props != props || partial->free != free) {
         assoc->stats.bad_frame++;
         return TAKEN;
     }
@@ -304,7 +338,8 @@ static enum taken take_piece(struct a3mi_assoc *assoc, const struct a3mi_origin 
         (void)a3mi_ranges_add(&partial->have, frame->offset, end);
         a3mi_ranges_tidy(assoc, &partial->have, false);
     }
-    if (partial->number == rx->next && partial->have.next == frame->total) {
+    if (is_whole(partial) && may_go(assoc, rx, frame->number, free)) {
+        hand_up_partial(assoc, origin, rx, partial);
         hand_up_waiting(assoc, origin, rx);
     }
     return TAKEN;
@@ -321,12 +356,12 @@ static enum taken take_data(struct a3mi_assoc *assoc, const struct a3mi_origin *
     }
     size_t props = (frame->flags & A3MI_FRAME_PROPS) != 0 ? A3MI_PROPS_MAX : 0;
 
-    if (frame->number < rx->next || frame->total > rx->max_message + props) {
+    if (a3mi_ranges_has(&rx->up, frame->number) || frame->total > rx->max_message + props) {
         assoc->stats.bad_frame++;
         return TAKEN;
     }
-    if ((frame->flags & A3MI_FRAME_WHOLE) == A3MI_FRAME_WHOLE && frame->number == rx->next &&
-        find_partial(rx, frame->number) == NULL) {
+    if ((frame->flags & A3MI_FRAME_WHOLE) == A3MI_FRAME_WHOLE && find_partial(rx, frame->number) == NULL &&
+        may_go(assoc, rx, frame->number, (frame->flags & A3MI_FRAME_FREE) != 0)) {
         return take_whole(assoc, origin, rx, frame);
     }
     return take_piece(assoc, origin, rx, frame);

@@ -112,7 +112,7 @@ static size_t piece(const struct packing *packing, const struct a3mi_tx *tx, siz
     bool next = packing->next != 0 && packing->next == tx->packed && packing->link == tx->index;
 
     *flags = (uint8_t)((next ? A3MI_FRAME_NEXT : 0u) | (props > 0 ? A3MI_FRAME_PROPS : 0u) | A3MI_FRAME_LAST |
-                       (tx->offset == 0 ? A3MI_FRAME_FIRST : 0u));
+                       (tx->offset == 0 ? A3MI_FRAME_FIRST : 0u) | (tx->unordered ? A3MI_FRAME_FREE : 0u));
     size_t header = a3mi_frame_data_header(*flags);
 
     if (header + rest <= room) {

@@ -127,6 +127,7 @@ static void check_channels(const struct a3mi_assoc *assoc)
         const struct a3mi_rx *rx = value;
 
         assert(rx->index == index && rx->peer != NULL && rx->partial_count <= A3MI_WAITING_MESSAGES + 1);
+        check_ranges(&rx->up);
     }
 }
 

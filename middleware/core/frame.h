@@ -29,6 +29,7 @@ enum {
     A3MI_FRAME_FIRST = 1u << 1, /* begins a message */
     A3MI_FRAME_LAST = 1u << 2,  /* ends it */
     A3MI_FRAME_PROPS = 1u << 3, /* the message begins with properties; on every frame of it */
+    A3MI_FRAME_FREE = 1u << 4,  /* the message waits for no earlier one of its link; on every frame of it */
     A3MI_FRAME_WHOLE = A3MI_FRAME_FIRST | A3MI_FRAME_LAST,
 };
 

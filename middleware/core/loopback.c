@@ -69,7 +69,7 @@ static bool run_message(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
             return false;
         }
         rx->incarnation = assoc->config.incarnation;
-        rx->next++;
+        rx->up.next++;
         assoc->stats.rx_messages++;
     }
     (void)a3mi_fifo_pop(&tx->queue);

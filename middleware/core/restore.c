@@ -282,6 +282,7 @@ static void get_txs(struct restorer *rs)
             return;
         }
         a3mi_tx_attach(rs->assoc, tx, peer, incarnation, index);
+        tx->unordered = get_bool(rs);
         tx->credit_waiting = get_bool(rs);
         tx->credit_epoch = a3mi_rd_u32(&rs->rd);
         tx->credit_messages = a3mi_rd_u64(&rs->rd);
@@ -305,9 +306,10 @@ static void get_partial(struct restorer *rs, struct a3mi_rx *rx)
 {
     uint64_t number = a3mi_rd_u64(&rs->rd);
     bool props = get_bool(rs);
+    bool free = get_bool(rs);
     uint64_t size = a3mi_rd_u64(&rs->rd);
 
-    if (!good(rs) || size > rx->max_message + A3MI_PROPS_MAX || number < rx->next ||
+    if (!good(rs) || size > rx->max_message + A3MI_PROPS_MAX || a3mi_ranges_has(&rx->up, number) ||
         a3mi_map64_get(&rx->by_number, number) != NULL) {
         fail(rs, A3M_EPROTO);
         return;
@@ -318,7 +320,7 @@ static void get_partial(struct restorer *rs, struct a3mi_rx *rx)
         fail(rs, A3M_ENOMEM);
         return;
     }
-    *partial = (struct a3mi_partial){.number = number, .props = props, .msg = a3m_msg_new((size_t)size)};
+    *partial = (struct a3mi_partial){.number = number, .props = props, .free = free, .msg = a3m_msg_new((size_t)size)};
     if (partial->msg == NULL) {
         a3mi_slab_put(&rs->assoc->partial_slab, partial);
         fail(rs, A3M_ENOMEM);
@@ -344,7 +346,9 @@ static void get_partial(struct restorer *rs, struct a3mi_rx *rx)
 
 static void get_pieces(struct restorer *rs, struct a3mi_rx *rx)
 {
-    rx->next = a3mi_rd_u64(&rs->rd);
+    if (!get_ranges(rs, &rx->up, A3MI_UP_MAX)) {
+        return;
+    }
     uint32_t count = a3mi_rd_u32(&rs->rd);
 
     for (uint32_t i = 0; i < count && good(rs); i++) {

@@ -180,6 +180,7 @@ static void put_txs(struct saver *sv)
             put_u32(sv, peer->ordinal);
             put_u64(sv, tx->incarnation);
             put_u32(sv, tx->index);
+            put_u8(sv, tx->unordered);
             put_u8(sv, tx->credit_waiting);
             put_u32(sv, tx->credit_epoch);
             put_u64(sv, tx->credit_messages);
@@ -191,13 +192,14 @@ static void put_txs(struct saver *sv)
 
 static void put_pieces(const struct saver *sv, const struct a3mi_rx *rx)
 {
-    put_u64(sv, rx->next);
+    put_ranges(sv, &rx->up);
     put_u32(sv, rx->partial_count);
     A3MI_LIST_FOREACH (it, &rx->partial) {
         const struct a3mi_partial *partial = a3mi_container_of(it, struct a3mi_partial, list);
 
         put_u64(sv, partial->number);
         put_u8(sv, partial->props);
+        put_u8(sv, partial->free);
         put_u64(sv, partial->msg->size);
         put_ranges(sv, &partial->have);
         put(sv, partial->msg->data, partial->have.next);

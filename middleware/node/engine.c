@@ -130,7 +130,7 @@ void a3mi_engine_flush(struct a3mi_node *node, struct a3mi_turn *turn)
 /* [socket] One message for the type or the queue; returns how many receivers it can serve. */
 static size_t hand_up(struct a3mi_socket *socket, struct a3mi_link *link, a3m_msg *msg)
 {
-    if (!a3mi_flow_arrived(link, msg->size)) {
+    if (!a3mi_flow_arrived(link, msg)) {
         a3mi_identity_unref(link->identity); /* taken for the whole batch */
         a3m_msg_free(msg);
         return 0;

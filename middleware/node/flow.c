@@ -43,12 +43,25 @@ int a3mi_flow_admit(const struct a3mi_link *link, size_t size)
     return A3M_OK;
 }
 
-bool a3mi_flow_arrived(struct a3mi_link *link, size_t size)
+/*
+ * Whether the bytes of a message are covered. All that was sent before the newest one, and what that one needed,
+ * is within the grant; so when one arrives that was overtaken, what the newest went beyond its need does not count.
+ */
+static bool covers(struct a3mi_link *link, const a3m_msg *msg)
 {
-    bool granted = !link->violated && link->received < link->told_messages &&
-                   link->received_bytes + needed(size, link->capacity_bytes) <= link->told_bytes;
+    uint64_t need = needed(msg->size, link->capacity_bytes);
+    if ((msg->flags & A3MI_MSG_OVERTAKEN) != 0) {
+        return link->received_bytes - link->beyond + msg->size <= link->told_bytes;
+    }
+    link->beyond = msg->size - need;
+    return link->received_bytes + need <= link->told_bytes;
+}
+
+bool a3mi_flow_arrived(struct a3mi_link *link, const a3m_msg *msg)
+{
+    bool granted = !link->violated && link->received < link->told_messages && covers(link, msg);
     link->received++;
-    link->received_bytes += size;
+    link->received_bytes += msg->size;
     if (granted) {
         return true;
     }

@@ -259,6 +259,7 @@ static void attach(struct a3mi_link *link, const struct a3mi_control *info)
     link->next_identity = NULL;
     link->peer_number = info->author_link;
     a3mi_tx_attach(node->assoc, &link->tx, link->peer, link->incarnation, info->index);
+    link->tx.unordered = a3mi_socket_option(socket, A3M_OPT_ORDERED) == 0;
     a3mi_rx_bind(&link->rx, link->incarnation);
     link->limit_messages = info->credit_messages;
     link->limit_bytes = info->credit_bytes;
@@ -267,6 +268,7 @@ static void attach(struct a3mi_link *link, const struct a3mi_control *info)
     link->peer_epoch = 0;
     link->epoch = 0;
     link->sent = link->sent_bytes = link->acknowledged = 0;
+    link->beyond = 0;
     link->received = link->received_bytes = link->taken = link->taken_bytes = 0;
     link->violated = false;
     link->told_messages = link->capacity_messages;
@@ -553,7 +555,7 @@ bool a3mi_link_request_end(struct a3mi_link *link, int reason)
 
 void a3mi_link_check_finished(struct a3mi_link *link, int64_t now)
 {
-    if (link->state == A3MI_LINK_FINISHING && (!link->rx_attached || link->rx.next >= link->end_count) &&
+    if (link->state == A3MI_LINK_FINISHING && (!link->rx_attached || link->rx.up.next >= link->end_count) &&
         link->drained == link->pushed && link->acknowledged >= link->sent) {
         a3mi_link_event(link, A3MI_ON_DRAINED, NULL, now);
     }

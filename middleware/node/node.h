@@ -132,6 +132,7 @@ struct a3mi_link {
     uint64_t peer_max_message;
     uint64_t acknowledged;
     uint64_t received, received_bytes; /* of this life */
+    uint64_t beyond;                   /* bytes of the newest one received that no credit was needed for */
     uint64_t taken, taken_bytes;       /* by this end's application */
     bool violated;                     /* the peer sent more than it was granted */
     uint64_t capacity_messages, capacity_bytes;
@@ -307,7 +308,7 @@ void a3mi_link_lowered(struct a3mi_link *link);
 /* [socket] Whether a message of `size` bytes may go on the link: 0, A3M_ENOCREDIT, A3M_EMSGSIZE, A3M_ENOLINK. */
 int a3mi_flow_admit(const struct a3mi_link *link, size_t size);
 /* [socket] A message arrived: false when the peer had no credit for it; the link then ends, and it is dropped. */
-bool a3mi_flow_arrived(struct a3mi_link *link, size_t size);
+bool a3mi_flow_arrived(struct a3mi_link *link, const a3m_msg *msg);
 /* [socket] Counts it as sent. */
 void a3mi_flow_use(struct a3mi_link *link, size_t size);
 /* [socket] Puts the link into or out of its socket's list of sendable ones. */

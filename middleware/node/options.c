@@ -29,6 +29,8 @@ static const a3m_option_info table[] = {
     {A3M_OPT_EINTR, "eintr", A3M_OPTION_BOOL, 0, 0, 1, "whether blocking calls return after a signal"},
     {A3M_OPT_HEARTBEAT, "heartbeat", A3M_OPTION_DURATION, 1000 * MS, 0, LONGEST,
      "how often a peer whose answer is awaited is asked whether it is there; 0: never"},
+    {A3M_OPT_ORDERED, "ordered", A3M_OPTION_BOOL, 1, 0, 1,
+     "whether what is sent on a link arrives in order; REQ and REP: 0"},
 };
 
 #define ROWS (sizeof(table) / sizeof(table[0]))

@@ -178,6 +178,7 @@ static struct a3mi_socket *new_socket(struct a3mi_node *node, const a3m_socket_t
     socket->type = type;
     a3mi_wakes_init(&socket->wakes);
     a3mi_options_init(&socket->options);
+    socket->options.values[A3M_OPT_ORDERED] = !type->unordered;
     a3mi_list_init(&socket->on_node);
     a3mi_list_init(&socket->links);
     a3mi_list_init(&socket->sendable);

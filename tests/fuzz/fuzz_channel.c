@@ -3,8 +3,9 @@
  * The receiving side of channels (core/channel_rx.c) against the plainest way to
  * put messages together: an array of bytes and of marks for each number. Frames
  * of two links and of link control come in any order, in pieces that fit or do
- * not, from one unit to the next; what is handed up must be the same messages in
- * the same order, and what is malformed counted the same.
+ * not, from one unit to the next, some of messages that wait for no earlier one;
+ * what is handed up must be the same messages in the same order, and what is
+ * malformed counted the same.
  */
 #include <a3m/errors.h>
 
@@ -22,15 +23,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define FRAMES_MAX  200u
 
 struct model_message {
-    bool begun, props, has[TOTAL_MAX];
+    bool begun, props, free, up, has[TOTAL_MAX];
     uint32_t total;
     uint8_t bytes[TOTAL_MAX];
 };
 
 struct model {
     struct model_message messages[LINKS][NUMBERS];
-    uint64_t next[LINKS];
-    uint64_t bad, handed_up, refused;
+    uint64_t next[LINKS];            /* all below were handed up */
+    uint64_t expected[LINKS][NUMBERS]; /* numbers, as they are handed up; without those that are refused */
+    uint64_t count[LINKS];
+    uint64_t bad, handed_up;
 };
 
 struct fixture {
@@ -38,7 +41,7 @@ struct fixture {
     struct a3mi_peer *peer;
     struct a3mi_rx rx[LINKS];
     struct model model;
-    uint64_t next[LINKS]; /* handed up by the code under test */
+    uint64_t count[LINKS]; /* handed up by the code under test */
     uint64_t messages;
 };
 
@@ -46,31 +49,15 @@ static struct fixture f;
 
 /* ---- What is handed up ------------------------------------------------------------- */
 
-static uint64_t *next_good(unsigned link)
-{
-    /* Messages whose properties were malformed, or that are too large without them, are left out. */
-    for (;; f.next[link]++) {
-        const struct model_message *m = &f.model.messages[link][f.next[link]];
-        size_t props = m->props && m->total > 0 ? 1 + (size_t)m->bytes[0] : 0;
-        bool good = (!m->props ||
-                     (m->total > 0 && props <= m->total && (m->bytes[0] == 0 || m->bytes[0] == 2))) &&
-                    (link == 0 || m->total - props <= MAX_MESSAGE);
-
-        if (link == 0 || good) {
-            return &f.next[link];
-        }
-    }
-}
-
 static void check_message(unsigned link, const uint8_t *bytes, size_t size)
 {
-    uint64_t *next = next_good(link);
-    const struct model_message *m = &f.model.messages[link][*next];
+    uint64_t at = f.count[link]++;
+
+    assert(at < f.model.count[link]);
+    const struct model_message *m = &f.model.messages[link][f.model.expected[link][at]];
     size_t props = link != 0 && m->props ? 1 + (size_t)m->bytes[0] : 0;
 
-    assert(*next < f.model.next[link]);
     assert(size == m->total - props && memcmp(bytes, m->bytes + props, size) == 0);
-    ++*next;
     f.messages++;
 }
 
@@ -111,21 +98,34 @@ static bool is_whole(const struct model_message *m)
 }
 
 /* Its properties: a length, then entries; those made here have one of no bytes and of unknown type, or none. */
-static void model_hand_up(unsigned link)
+static void model_hand_up(unsigned link, uint64_t number)
 {
     struct model *model = &f.model;
+    struct model_message *m = &model->messages[link][number];
+    size_t props = m->props && m->total > 0 ? 1 + (size_t)m->bytes[0] : 0;
 
-    while (model->next[link] < NUMBERS && is_whole(&model->messages[link][model->next[link]])) {
-        const struct model_message *m = &model->messages[link][model->next[link]++];
-        size_t props = m->props && m->total > 0 ? 1 + (size_t)m->bytes[0] : 0;
+    m->up = true;
+    if (link != 0 && ((m->props && (props == 0 || props > m->total || (m->bytes[0] != 0 && m->bytes[0] != 2))) ||
+                      m->total - props > MAX_MESSAGE)) {
+        model->bad++;
+        return;
+    }
+    model->expected[link][model->count[link]++] = number;
+    model->handed_up++;
+}
 
-        if (link != 0 &&
-            ((m->props && (props == 0 || props > m->total || (m->bytes[0] != 0 && m->bytes[0] != 2))) ||
-             m->total - props > MAX_MESSAGE)) {
-            model->bad++;
-            model->refused++;
-        } else {
-            model->handed_up++;
+/* A message of these may be whole now. */
+static void model_hand_up_all(unsigned link, uint64_t number)
+{
+    struct model_message *messages = f.model.messages[link];
+    uint64_t *next = &f.model.next[link];
+
+    if (number != *next && link != 0 && messages[number].free && is_whole(&messages[number])) {
+        model_hand_up(link, number);
+    }
+    for (; *next < NUMBERS && is_whole(&messages[*next]); ++*next) {
+        if (!messages[*next].up) {
+            model_hand_up(link, *next);
         }
     }
 }
@@ -134,9 +134,10 @@ static void model_take(unsigned link, const struct a3mi_frame *frame)
 {
     struct model_message *m = &f.model.messages[link][frame->number];
     bool props = (frame->flags & A3MI_FRAME_PROPS) != 0;
+    bool free = (frame->flags & A3MI_FRAME_FREE) != 0;
     bool too_large = link != 0 && frame->total > MAX_MESSAGE + (props ? A3MI_PROPS_MAX : 0);
 
-    if (frame->number < f.model.next[link] || too_large) {
+    if (m->up || too_large) {
         f.model.bad++;
         return;
     }
@@ -144,7 +145,8 @@ static void model_take(unsigned link, const struct a3mi_frame *frame)
         m->begun = true;
         m->total = frame->total;
         m->props = props;
-    } else if (m->total != frame->total || m->props != props) {
+        m->free = free;
+    } else if (m->total != frame->total || m->props != props || m->free != free) {
         f.model.bad++;
         return;
     }
@@ -156,7 +158,7 @@ static void model_take(unsigned link, const struct a3mi_frame *frame)
     }
     memset(m->has + frame->offset, true, frame->size);
     memcpy(m->bytes + frame->offset, frame->bytes, frame->size);
-    model_hand_up(link);
+    model_hand_up_all(link, frame->number);
 }
 
 /* ---- Frames --------------------------------------------------------------------------- */
@@ -178,10 +180,14 @@ static void run_frame(struct fuzz_input *in)
     uint8_t head = fuzz_u8(in), where = fuzz_u8(in);
     unsigned link = head % LINKS;
     uint8_t content[256];
-    struct a3mi_frame frame = {.number = where % NUMBERS, .offset = fuzz_u8(in), .size = fuzz_u8(in) % 100u};
+    struct a3mi_frame frame = {.number = where % NUMBERS, .offset = fuzz_u8(in)};
+    uint8_t length = fuzz_u8(in);
+
+    frame.size = length % 100u;
 
     frame.link = link == 0 ? 0 : f.rx[link].index;
     frame.flags = (where & 0x10) != 0 ? A3MI_FRAME_PROPS : 0;
+    frame.flags |= length >= 100 ? A3MI_FRAME_FREE : 0;
     frame.total = (head & 0x40) != 0 ? 100 + fuzz_u8(in) % 200u : 3 + (head >> 2 & 7u) * 4;
     if (frame.offset >= frame.total || (where & 0x20) != 0) {
         frame.offset = 0;
@@ -272,7 +278,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     a3mi_assoc_get_stats(f.assoc, &stats);
     assert(f.messages == f.model.handed_up && stats.bad_frame == f.model.bad);
     for (unsigned i = 0; i < LINKS; i++) {
-        assert(f.rx[i].next == f.model.next[i]);
+        assert(f.rx[i].up.next == f.model.next[i]);
+        for (uint64_t number = 0; number < NUMBERS; number++) {
+            assert(a3mi_ranges_has(&f.rx[i].up, number) == f.model.messages[i][number].up);
+        }
         assert((f.rx[i].partial_count == 0) == (f.rx[i].partial_bytes == 0));
     }
     end();

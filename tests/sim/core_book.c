@@ -17,7 +17,7 @@ void book_init(struct book *book)
 void book_fini(struct book *book)
 {
     for (uint32_t i = 0; i < book->count; i++) {
-        free(book->channels[i]->sizes);
+        free(book->channels[i]->messages);
         free(book->channels[i]);
     }
     free(book->channels);
@@ -44,6 +44,7 @@ uint32_t book_open(struct book *book, uint32_t rx_node, uint64_t rx_incarnation,
     channel->rx_incarnation = rx_incarnation;
     channel->rx_open = true;
     channel->rx = rx;
+    channel->unordered = book->count % 3 == 1;
     book->channels[book->count] = channel;
     return book->count++;
 }
@@ -83,10 +84,10 @@ a3m_msg *book_message(struct world *w, uint32_t channel, size_t size)
     }
     if (ch->sent == ch->capacity) {
         ch->capacity = ch->capacity * 2 + 16;
-        ch->sizes = realloc(ch->sizes, ch->capacity * sizeof(ch->sizes[0]));
-        assert(ch->sizes != NULL);
+        ch->messages = realloc(ch->messages, ch->capacity * sizeof(ch->messages[0]));
+        assert(ch->messages != NULL);
     }
-    ch->sizes[ch->sent++] = (uint32_t)size;
+    ch->messages[ch->sent++] = (struct book_message){.size = (uint32_t)size};
     return msg;
 }
 
@@ -107,6 +108,29 @@ static bool is_genuine(const a3m_msg *msg, uint32_t channel, uint64_t number, si
     return true;
 }
 
+/* Which message it is: the next one of an ordered channel, any that is missing of another; `sent`: none. */
+static uint64_t find(const struct book_channel *ch, uint32_t channel, const a3m_msg *msg)
+{
+    uint64_t end = ch->unordered ? ch->sent : ch->lowest + 1;
+
+    for (uint64_t number = ch->lowest; number < end && number < ch->sent; number++) {
+        if (!ch->messages[number].accepted && is_genuine(msg, channel, number, ch->messages[number].size)) {
+            return number;
+        }
+    }
+    return ch->sent;
+}
+
+void book_roll_back(struct book_channel *ch, uint64_t accepted)
+{
+    while (ch->accepted > accepted) {
+        uint64_t number = ch->messages[--ch->accepted].was;
+
+        ch->messages[number].accepted = false;
+        ch->lowest = number < ch->lowest ? number : ch->lowest;
+    }
+}
+
 void book_accepted(struct world *w, uint32_t channel, uint32_t node, uint64_t incarnation, const a3m_msg *msg)
 {
     struct book_channel *ch = book_channel(w->book, channel);
@@ -117,14 +141,23 @@ void book_accepted(struct world *w, uint32_t channel, uint32_t node, uint64_t in
     if (ch->accepted >= ch->sent) {
         world_fail(w, "more messages were accepted than sent");
     }
-    if (!is_genuine(msg, channel, ch->accepted, ch->sizes[ch->accepted])) {
-        world_fail(w,
-                   "a message is not the next one of its channel: lost, repeated, out of order or damaged");
+    uint64_t number = find(ch, channel, msg);
+
+    if (number >= ch->sent) {
+        world_fail(w, ch->unordered
+                          ? "a message is none that its channel misses: repeated or damaged"
+                          : "a message is not the next one of its channel: lost, repeated, out of order or damaged");
     }
-    if (!ch->tx_open && ch->was_open && ch->accepted >= ch->sent - ch->unsent) {
+    if (!ch->tx_open && ch->was_open && number >= ch->sent - ch->unsent) {
         world_fail(w, "a message was accepted that had been reported as not delivered");
     }
-    ch->accepted++;
+    w->book->overtaken += number < ch->highest;
+    ch->highest = number > ch->highest ? number : ch->highest;
+    ch->messages[number].accepted = true;
+    ch->messages[ch->accepted++].was = (uint32_t)number;
+    while (ch->lowest < ch->sent && ch->messages[ch->lowest].accepted) {
+        ch->lowest++;
+    }
     w->book->messages++;
 }
 

@@ -126,6 +126,7 @@ static void open_tx(struct world_link *link, uint64_t incarnation, uint32_t inde
     struct book_channel *ch = book_channel(node->world->book, channel);
 
     a3mi_tx_attach(node->assoc, &link->tx, link->peer, incarnation, index);
+    link->tx.unordered = ch->unordered;
     a3mi_rx_bind(&link->rx, incarnation);
     if (ch->was_open) {
         world_fail(node->world, "two ends send on the same channel");

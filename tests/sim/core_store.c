@@ -41,7 +41,7 @@ struct store *store_new(struct world *w)
 static void clear(struct snapshot *snapshot)
 {
     for (uint32_t i = 0; i < snapshot->channels_count; i++) {
-        free(snapshot->channels[i].sizes);
+        free(snapshot->channels[i].messages);
     }
     free(snapshot->channels);
     free(snapshot->controls);
@@ -85,7 +85,7 @@ static void copy_book(const struct world_node *node, struct snapshot *snapshot)
     snapshot->channels_count = book->count;
     for (uint32_t i = 0; i < book->count; i++) {
         snapshot->channels[i] = *book->channels[i];
-        snapshot->channels[i].sizes = NULL;
+        snapshot->channels[i].messages = NULL;
     }
     while (a3mi_map64_next(&book->controls, &it, NULL, &value)) {
         const struct book_control *control = value;
@@ -230,7 +230,7 @@ static void roll_back_tx(struct book_channel *ch, const struct book_channel *was
 
 static void roll_back_rx(struct book_channel *ch, const struct book_channel *was)
 {
-    ch->accepted = was->accepted;
+    book_roll_back(ch, was->accepted);
     ch->rx_open = was->rx_open;
     ch->rx_left = was->rx_left;
     ch->waiting = was->waiting;

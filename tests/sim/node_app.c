@@ -40,6 +40,18 @@ static void set(struct sim_app *app, a3m_option option, int64_t value)
     }
 }
 
+/* Links that are up stay as they are. */
+static void set_order(struct sim_app *app, bool ordered)
+{
+    if (app->ordered >= 0 && a3m_socket_set(app->socket, A3M_OPT_ORDERED, ordered) != A3M_OK) {
+        sim_fail(sim_of(app), "the order cannot be set: %s", a3m_error_detail());
+    }
+    app->unordered |= !ordered;
+    if (app->life != NULL) {
+        app->life->unordered |= !ordered;
+    }
+}
+
 void sim_app_reopen(struct sim_app *app)
 {
     char tag[16];
@@ -54,6 +66,7 @@ void sim_app_reopen(struct sim_app *app)
     app->base = obj;
     app->open = true;
     app->life = NULL;
+    app->unordered = false;
     app->asked = app->answered = 0;
     app->order.count = 0;
     app->take_at = 0;
@@ -61,6 +74,7 @@ void sim_app_reopen(struct sim_app *app)
     set(app, A3M_OPT_CREDIT_MESSAGES, app->credit_messages);
     set(app, A3M_OPT_CREDIT_BYTES, app->credit_bytes);
     set(app, A3M_OPT_LINK_RETRY_MAX, sim_of(app)->options.retry_max);
+    set_order(app, app->ordered < 0 ? !types[app->type]->unordered : app->ordered > 0);
     for (uint32_t i = 0; i < app->wish_count; i++) {
         ask(app, &app->wishes[i]);
     }
@@ -86,6 +100,7 @@ void sim_open(struct sim *sim, uint32_t node, uint32_t index, enum sim_type type
     struct sim_app *app = &sim->nodes[node].apps[index];
     if (!app->wanted || !app->open) {
         app->type = type;
+        app->ordered = -1;
         app->credit_messages = credit_messages;
         app->credit_bytes = credit_bytes;
     }
@@ -176,6 +191,15 @@ void sim_send(struct sim *sim, uint32_t node, uint32_t index, uint32_t count, ui
     }
 }
 
+void sim_order(struct sim *sim, uint32_t node, uint32_t index, bool ordered)
+{
+    struct sim_app *app = &sim->nodes[node].apps[index];
+    app->ordered = ordered;
+    if (app->open) {
+        set_order(app, ordered);
+    }
+}
+
 void sim_pause(struct sim *sim, uint32_t node, uint32_t index, bool paused)
 {
     sim->nodes[node].apps[index].paused = paused;
@@ -196,6 +220,7 @@ static a3m_msg *next_message(struct sim_app *app)
     }
     if (app->life == NULL) {
         app->life = sim_book_life(&sim_of(app)->book, app->node->owner);
+        app->life->unordered = app->unordered;
     }
     struct sim_job *job = &app->jobs[0];
     app->ready = sim_book_message(app->life, job->size);

@@ -36,6 +36,7 @@ struct sim_owner {
 struct sim_life {
     uint32_t id;
     struct sim_owner *owner;
+    bool unordered;     /* some of it was sent on links that keep no order */
     uint8_t *delivered; /* per message: how often */
     uint8_t *replied;   /* per request: replies received */
     uint32_t sent, room;

@@ -14,6 +14,7 @@ struct pair {
 struct draw {
     struct sim_plan *plan;
     struct a3mi_rng rng;
+    struct a3mi_rng orders; /* of its own: what else is drawn stays what it was without */
     int64_t at;
     struct pair pairs[PAIRS_MAX];
     size_t pair_count;
@@ -58,6 +59,15 @@ static void draw_options(struct draw *draw)
     };
 }
 
+/* Each type's default half the time, and either by choice. */
+static void draw_order(struct draw *draw, int64_t node, int64_t app)
+{
+    uint64_t what = a3mi_rng_below(&draw->orders, 4);
+    if (what < 2) {
+        ADD(draw, "order", node, app, (int64_t)what);
+    }
+}
+
 /* A socket of that type on the node: one that is there, or a new one; -1: there is no room. */
 static int64_t draw_socket(struct draw *draw, int64_t node, int64_t type)
 {
@@ -72,6 +82,7 @@ static int64_t draw_socket(struct draw *draw, int64_t node, int64_t type)
         if (draw->types[node][app] < 0) {
             draw->types[node][app] = type;
             ADD(draw, "open", node, app, type, ANY_OF(draw, messages), ANY_OF(draw, bytes));
+            draw_order(draw, node, app);
             return app;
         }
     }
@@ -207,6 +218,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
     struct draw draw = {.plan = plan};
     *plan = (struct sim_plan){.seed = seed};
     a3mi_rng_init(&draw.rng, seed ^ 0x706c616eu);
+    a3mi_rng_init(&draw.orders, seed ^ 0x6f726472u);
     for (int i = 0; i < SIM_NODES * SIM_HUB; i++) {
         draw.types[i / SIM_HUB][i % SIM_HUB] = -1;
     }

@@ -85,6 +85,11 @@ static void play_send(struct sim *sim, const int64_t *a)
     }
 }
 
+static void play_order(struct sim *sim, const int64_t *a)
+{
+    sim_order(sim, u32(a[0]), u32(a[1]), a[2] != 0);
+}
+
 static void play_pause(struct sim *sim, const int64_t *a)
 {
     sim_pause(sim, u32(a[0]), u32(a[1]), a[2] != 0);
@@ -199,6 +204,7 @@ static const struct sim_verb verbs[] = {
     {"link", play_link, 5, {NODE, APP, NODE, APP, FLAG}},
     {"unlink", play_unlink, 4, {NODE, APP, NODE, APP}},
     {"send", play_send, 4, {NODE, APP, COUNT, SIZE}},
+    {"order", play_order, 3, {NODE, APP, FLAG}},
     {"pause", play_pause, 3, {NODE, APP, FLAG}},
     {"pace", play_pace, 3, {NODE, APP, US}},
     {"delay", play_delay, 4, {NODE, NODE, US, US}},

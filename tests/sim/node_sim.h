@@ -54,6 +54,8 @@ struct sim_app {
     a3m_socket socket;
     struct a3m_base *base; /* borrowed while open */
     struct sim_life *life; /* NULL: nothing sent yet */
+    int ordered;           /* 0 or 1: of the links that it makes; -1: as its type has it */
+    bool unordered;        /* some links of this socket may keep no order */
     bool paused;           /* takes nothing */
     int64_t take_every;    /* ns between messages that it takes; 0: all at once */
     int64_t take_at;
@@ -101,6 +103,7 @@ struct sim {
     struct sim_book book;
     struct sim_node nodes[SIM_NODES];
     uint64_t turns, messages;
+    uint64_t overtaken; /* of these: behind a later one, as their sockets let it be */
     bool failed;
     char failure[400];
 };
@@ -143,6 +146,8 @@ void sim_unlink(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, u
 void sim_send(struct sim *sim, uint32_t node, uint32_t index, uint32_t count, uint32_t size);
 /* How it takes messages: never, or one in `every` ns, or (0) all at once. */
 void sim_pause(struct sim *sim, uint32_t node, uint32_t index, bool paused);
+/* Whether what the socket sends on links made from now on keeps its order; also when it is opened again. */
+void sim_order(struct sim *sim, uint32_t node, uint32_t index, bool ordered);
 void sim_pace(struct sim *sim, uint32_t node, uint32_t index, int64_t every);
 /* Of this package: an open socket's life ends, a wanted one begins; the sockets of a node act. */
 void sim_app_reopen(struct sim_app *app);

@@ -24,7 +24,7 @@
 #define SEEDS_SECONDS 60 /* stops early on a machine that is too slow, never below a tenth */
 
 struct totals {
-    uint64_t messages, events, packets, lost, channels, left, rollbacks;
+    uint64_t messages, events, packets, lost, channels, left, rollbacks, overtaken;
 };
 
 static uint64_t draw(struct world *w, uint64_t n)
@@ -155,6 +155,7 @@ static void run_seed(uint64_t seed, struct totals *totals)
     totals->lost += w.net.lost;
     totals->channels += w.book->count;
     totals->left += w.book->left_channels;
+    totals->overtaken += w.book->overtaken;
     totals->rollbacks += w.rollbacks;
     world_fini(&w);
 }
@@ -181,11 +182,13 @@ static void test_core_random_schedules_keep_the_invariants(void **state)
         }
     }
     print_message("%llu seeds: %llu messages, %llu packets (%llu lost), %llu events, %llu channels (%llu "
-                  "left), %llu rollbacks\n",
+                  "left), %llu rollbacks, %llu overtaken\n",
                   (unsigned long long)done, (unsigned long long)totals.messages,
                   (unsigned long long)totals.packets, (unsigned long long)totals.lost,
                   (unsigned long long)totals.events, (unsigned long long)totals.channels,
-                  (unsigned long long)totals.left, (unsigned long long)totals.rollbacks);
+                  (unsigned long long)totals.left, (unsigned long long)totals.rollbacks,
+                  (unsigned long long)totals.overtaken);
+    assert_true(one != NULL || totals.overtaken > 0);
 }
 
 int main(void)

@@ -135,6 +135,81 @@ static void test_packets_overtaken_messages_arrive_in_order(void **arg)
     finish(&sim);
 }
 
+/* PUSH 0 of A, linked with PULL 0 of B, which grants so many bytes, by a link that keeps its order or does not. */
+static void push_pull_of(struct sim *sim, bool ordered, int64_t credit_bytes)
+{
+    sim_init(sim, SEED, &(struct sim_options){0});
+    sim_open(sim, A, 0, SIM_PUSH, 0, 0);
+    sim_order(sim, A, 0, ordered);
+    sim_open(sim, B, 0, SIM_PULL, 0, credit_bytes);
+    sim_link(sim, A, 0, B, 0, false);
+    sim_run(sim, 10 * SIM_MS);
+    check(sim);
+}
+
+/* The first of twenty packets is lost: what of the rest is there before it comes again. */
+static uint64_t delivered_behind_a_loss(bool ordered)
+{
+    struct sim sim;
+    push_pull_of(&sim, ordered, 0);
+    path(&sim, A, B)->delay = 5 * SIM_MS;
+    path(&sim, A, B)->drops = 1;
+    sim_send(&sim, A, 0, 20, 1300);
+    sim_run(&sim, 5500 * SIM_US);
+    uint64_t early = delivered(&sim, A);
+    sim_run(&sim, SIM_S);
+    assert_int_equal(delivered(&sim, A), 20);
+    assert_int_equal(sim.overtaken, ordered ? 0 : 1);
+    finish(&sim);
+    return early;
+}
+
+/* covers S7 */
+static void test_link_without_order_a_lost_message_does_not_hold_up_those_behind_it(void **arg)
+{
+    (void)arg;
+    assert_int_equal(delivered_behind_a_loss(true), 0);
+    assert_true(delivered_behind_a_loss(false) >= 9);
+}
+
+/* covers S7 L12 */
+static void test_link_without_order_unlinked_what_was_sent_before_is_delivered_first(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull_of(&sim, false, 0);
+    path(&sim, A, B)->drops = 0x55;
+    sim_send(&sim, A, 0, 20, 1300);
+    sim_run(&sim, SIM_US);
+    sim_unlink(&sim, A, 0, B, 0);
+    sim_run(&sim, SIM_S);
+    assert_int_equal(delivered(&sim, A), 20);
+    assert_true(sim.overtaken > 0);
+    finish(&sim);
+}
+
+/* A message larger than what is granted may overtake those before it, which are covered all the same. covers S7 F4 */
+static void test_link_without_order_large_messages_overtake_small_ones_within_their_credit(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull_of(&sim, false, 2000);
+    path(&sim, A, B)->reorder = 400;
+    path(&sim, A, B)->reorder_by = 20 * SIM_MS;
+    for (int i = 0; i < 100; i++) {
+        sim_send(&sim, A, 0, 2, 200);
+        sim_run(&sim, SIM_US); /* a unit of their own */
+        sim_send(&sim, A, 0, 1, 5000);
+        sim_pause(&sim, B, 0, true); /* nothing is granted again before the late ones are there */
+        sim_run(&sim, 50 * SIM_MS);
+        sim_pause(&sim, B, 0, false);
+        sim_run(&sim, 50 * SIM_MS);
+    }
+    assert_int_equal(delivered(&sim, A), 300);
+    assert_true(sim.overtaken > 0);
+    finish(&sim);
+}
+
 static void test_bits_flipped_damaged_packets_are_dropped_and_sent_again(void **arg)
 {
     (void)arg;
@@ -457,6 +532,9 @@ int main(void)
         cmocka_unit_test(test_loss_in_bursts_every_message_arrives),
         cmocka_unit_test(test_every_packet_repeated_nothing_is_delivered_twice),
         cmocka_unit_test(test_packets_overtaken_messages_arrive_in_order),
+        cmocka_unit_test(test_link_without_order_a_lost_message_does_not_hold_up_those_behind_it),
+        cmocka_unit_test(test_link_without_order_unlinked_what_was_sent_before_is_delivered_first),
+        cmocka_unit_test(test_link_without_order_large_messages_overtake_small_ones_within_their_credit),
         cmocka_unit_test(test_bits_flipped_damaged_packets_are_dropped_and_sent_again),
         cmocka_unit_test(test_packets_cut_short_they_are_dropped_and_sent_again),
         cmocka_unit_test(test_acknowledgements_cut_off_for_a_minute_nothing_is_lost_or_repeated),

@@ -266,6 +266,29 @@ static void test_link_end_delivers_what_was_sent_before(void **arg)
     test_close(to);
 }
 
+static void expect_ordered(a3m_node node, const a3m_socket_type *type, int64_t by_default)
+{
+    a3m_socket socket = test_socket(node, type, NULL);
+    int64_t value = -1;
+    assert_int_equal(a3m_socket_get(socket, A3M_OPT_ORDERED, &value), A3M_OK);
+    assert_int_equal(value, by_default);
+    assert_int_equal(a3m_socket_set(socket, A3M_OPT_ORDERED, 2), A3M_EINVAL);
+    assert_int_equal(a3m_socket_set(socket, A3M_OPT_ORDERED, !by_default), A3M_OK);
+    assert_int_equal(a3m_socket_get(socket, A3M_OPT_ORDERED, &value), A3M_OK);
+    assert_int_equal(value, !by_default);
+}
+
+static void test_option_ordered_is_first_as_the_type_has_it(void **arg)
+{
+    (void)arg;
+    a3m_node node = test_node("node");
+    expect_ordered(node, &a3m_push, 1);
+    expect_ordered(node, &a3m_pull, 1);
+    expect_ordered(node, &a3m_req, 0);
+    expect_ordered(node, &a3m_rep, 0);
+    test_close(node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_incompatible_types_refused_for_good),
         cmocka_unit_test(test_credit_try_send_stops_at_the_grant),
         cmocka_unit_test(test_link_end_delivers_what_was_sent_before),
+        cmocka_unit_test(test_option_ordered_is_first_as_the_type_has_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,12 @@ typedef enum a3m_option {
     A3M_OPT_EINTR,              /* whether blocking calls return A3M_EINTR after a signal; 0 */
     /* While an answer is awaited on a link, its peer is asked this often whether it is there; 0: never; 1 s. */
     A3M_OPT_HEARTBEAT,
+    /*
+     * Whether what this socket sends on a link arrives in the order in which it was sent. 0: each message is handed
+     * up as soon as it is whole, so that one that was lost on its way does not hold up those behind it. As the
+     * socket's type has it: 0 of REQ and REP, 1 of all others. For links that come up afterwards.
+     */
+    A3M_OPT_ORDERED,
     A3M_OPT_LAST_
 } a3m_option;
 

@@ -5,7 +5,8 @@
  * A socket is named (node id, tag) and tied to others by links. A link is asked
  * for by one end (or both); the handshake retries while the other end is not
  * there yet. Each link carries the credit its receiver granted; messages of a
- * link arrive exactly once and in order.
+ * link arrive exactly once, and in order where A3M_OPT_ORDERED says so (by default
+ * of all types but REQ and REP).
  *
  * Every function is thread-safe. Forms: a plain name blocks for as long as it
  * takes; `_until` blocks up to a deadline and then returns A3M_ETIMEDOUT;

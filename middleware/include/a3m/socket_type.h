@@ -50,7 +50,7 @@ struct a3m_socket_type {
     void (*link_up)(a3m_base *base, void *state, a3m_link link);
     void (*link_down)(a3m_base *base, void *state, a3m_link link, int reason);
 
-    /* A message arrived, in its link's order. [locked] NULL: everything is queued. */
+    /* A message arrived, in its link's order if the peer keeps it (A3M_OPT_ORDERED). [locked] NULL: everything is queued. */
     a3m_arrival (*arrived)(a3m_base *base, void *state, a3m_msg *msg);
 
     /* Called by the functions of the same name; NULL: A3M_ENOTSUP. Contracts as in a3m/socket.h. */
@@ -73,6 +73,9 @@ struct a3m_socket_type {
      * a3m_base_raise and a3m_base_lower. NULL: a3m_base_events.
      */
     uint32_t (*events)(a3m_base *base, void *state);
+
+    /* What the type sends needs no order, as each message stands for itself: A3M_OPT_ORDERED is 0 until it is set. */
+    bool unordered;
 };
 
 /*
