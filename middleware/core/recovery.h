@@ -9,7 +9,8 @@
  * later segments arrived and nothing was ever reordered; this begins with a
  * quarter, so that paths that do reorder are not hurt first.)
  *
- * Probe time-outs are those of RFC 9002, 6.2. What is probed is the oldest unit in
+ * Probe time-outs are those of RFC 9002, 6.2, without the receiver's delay where it
+ * has none (core/rtt.h). What is probed is the oldest unit in
  * flight: the probe's transmission number is the newest, so its arrival tells of
  * every loss before, as RFC 8985, 7 needs new data or the last segment for. A
  * probe that takes the place of a lost transmission is told as a loss (7.4).

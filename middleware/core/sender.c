@@ -204,9 +204,19 @@ static int64_t min64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* A unit sent unfilled with nothing behind it is acknowledged as soon as it is read (core/receiver_ack.c). */
+static bool is_acknowledged_at_once(const struct a3mi_sender *sender)
+{
+    const struct a3mi_unit *last = a3mi_container_of(sender->sent.prev, struct a3mi_unit, list);
+
+    return !a3mi_list_empty(&sender->sent) && (last->flags & A3MI_DATA_UNFILLED) != 0 &&
+           !a3mi_sender_has_new(sender);
+}
+
 static int64_t pto_at(const struct a3mi_sender *sender)
 {
-    return sender->sent_at + a3mi_rtt_pto(&sender->peer->rtt, sender->recovery.backoffs);
+    return sender->sent_at +
+           a3mi_rtt_pto(&sender->peer->rtt, sender->recovery.backoffs, is_acknowledged_at_once(sender));
 }
 
 /* Messages wait, nothing is in flight, and the limit is reached. */

@@ -40,7 +40,7 @@ static int64_t take_echo(struct a3mi_assoc *assoc, struct a3mi_sender *sender, c
     }
     int64_t delay = (int64_t)ack->delay * 1000;
 
-    a3mi_rtt_sample(&sender->peer->rtt, rtt, delay);
+    a3mi_rtt_sample(&sender->peer->rtt, rtt, delay, assoc->now);
     a3mi_recovery_echo(&sender->recovery, ack->echo, rtt, assoc->now);
     return rtt >= sender->peer->rtt.min + delay ? rtt - delay : rtt;
 }
@@ -124,6 +124,7 @@ static void lose(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struct a3
     sender->cc.ops->lost(&sender->cc, unit->sent_at, assoc->now);
     if (a3mi_recovery_lost(&sender->recovery, &sender->peer->rtt, unit->number, unit->sent_at,
                            sender->last_number)) {
+        a3mi_rtt_forget_min(&sender->peer->rtt);
         sender->cc.ops->collapsed(&sender->cc);
     }
 }

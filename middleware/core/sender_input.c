@@ -97,7 +97,7 @@ static void begin(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const st
     bool known = sender->opened_at != INT64_MIN; /* not when it was restored since */
 
     if ((known && rtt <= assoc->now - sender->opened_at) || rtt <= A3MI_PTO_MAX) {
-        a3mi_rtt_sample(&sender->peer->rtt, rtt > 0 ? rtt : 1000, 0);
+        a3mi_rtt_sample(&sender->peer->rtt, rtt > 0 ? rtt : 1000, 0, assoc->now);
     }
     if (a3mi_addr_eq(from, &sender->path.addr)) {
         a3mi_peer_move(assoc, sender->peer, accept->incarnation, from);

@@ -38,7 +38,7 @@ static struct a3mi_answer *build_open(struct a3mi_assoc *assoc, struct a3mi_send
     memcpy(open.cookie, sender->cookie, sizeof(open.cookie));
     sender->path.addr = peer->addr;
     sender->open_due = false;
-    sender->open_interval = sender->open_interval == 0 ? a3mi_rtt_pto(&peer->rtt, 0)
+    sender->open_interval = sender->open_interval == 0 ? a3mi_rtt_pto(&peer->rtt, 0, false)
                                                        : sender->open_interval * 2;
     if (sender->open_interval > A3MI_PTO_MAX) {
         sender->open_interval = A3MI_PTO_MAX;
@@ -90,7 +90,7 @@ static struct a3mi_answer *build_size_probe(struct a3mi_assoc *assoc, struct a3m
     (void)a3mi_challenge_write(answer->bytes + A3MI_PACKET_HEADER, &body);
     a3mi_answer_spend(assoc, answer, A3MI_PACKET_CHALLENGE, sender->r,
                       size - A3MI_PACKET_TAG - A3MI_PACKET_HEADER);
-    a3mi_pmtu_probed(&sender->pmtu, body.nonce, assoc->now, a3mi_rtt_pto(&sender->peer->rtt, 0));
+    a3mi_pmtu_probed(&sender->pmtu, body.nonce, assoc->now, a3mi_rtt_pto(&sender->peer->rtt, 0, false));
     return answer;
 }
 

@@ -210,6 +210,26 @@ static void test_link_without_order_large_messages_overtake_small_ones_within_th
     finish(&sim);
 }
 
+/* Nothing behind it tells of its loss: a time-out does, without the time that a receiver may hold back what it says. */
+static void test_lone_message_lost_comes_again_after_a_round_trip_and_a_millisecond(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    path(&sim, A, B)->delay = path(&sim, B, A)->delay = 5 * SIM_MS;
+    for (int i = 0; i < 60; i++) { /* until the round trip is known to be steady */
+        sim_send(&sim, A, 0, 1, 64);
+        sim_run(&sim, 30 * SIM_MS);
+    }
+    path(&sim, A, B)->drops = 1;
+    sim_send(&sim, A, 0, 1, 64);
+    sim_run(&sim, 15900 * SIM_US);
+    assert_int_equal(delivered(&sim, A), 60);
+    sim_run(&sim, 1100 * SIM_US);
+    assert_int_equal(delivered(&sim, A), 61);
+    finish(&sim);
+}
+
 static void test_bits_flipped_damaged_packets_are_dropped_and_sent_again(void **arg)
 {
     (void)arg;
@@ -535,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_link_without_order_a_lost_message_does_not_hold_up_those_behind_it),
         cmocka_unit_test(test_link_without_order_unlinked_what_was_sent_before_is_delivered_first),
         cmocka_unit_test(test_link_without_order_large_messages_overtake_small_ones_within_their_credit),
+        cmocka_unit_test(test_lone_message_lost_comes_again_after_a_round_trip_and_a_millisecond),
         cmocka_unit_test(test_bits_flipped_damaged_packets_are_dropped_and_sent_again),
         cmocka_unit_test(test_packets_cut_short_they_are_dropped_and_sent_again),
         cmocka_unit_test(test_acknowledgements_cut_off_for_a_minute_nothing_is_lost_or_repeated),

@@ -28,10 +28,10 @@ static void test_rtt_nothing_known_opens_after_150_ms(void **state)
     struct a3mi_rtt rtt;
 
     a3mi_rtt_init(&rtt);
-    assert_int_equal(a3mi_rtt_pto(&rtt, 0), 150 * MS);
-    assert_int_equal(a3mi_rtt_pto(&rtt, 1), 300 * MS);
-    assert_int_equal(a3mi_rtt_pto(&rtt, 4), 2000 * MS);
-    assert_int_equal(a3mi_rtt_pto(&rtt, UINT32_MAX), 2000 * MS);
+    assert_int_equal(a3mi_rtt_pto(&rtt, 0, false), 150 * MS);
+    assert_int_equal(a3mi_rtt_pto(&rtt, 1, false), 300 * MS);
+    assert_int_equal(a3mi_rtt_pto(&rtt, 4, false), 2000 * MS);
+    assert_int_equal(a3mi_rtt_pto(&rtt, UINT32_MAX, false), 2000 * MS);
 }
 
 static void test_rtt_first_sample_replaces_the_guess(void **state)
@@ -40,11 +40,11 @@ static void test_rtt_first_sample_replaces_the_guess(void **state)
     struct a3mi_rtt rtt;
 
     a3mi_rtt_init(&rtt);
-    a3mi_rtt_sample(&rtt, 40 * MS, 5 * MS);
+    a3mi_rtt_sample(&rtt, 40 * MS, 5 * MS, 0);
     assert_int_equal(rtt.smoothed, 40 * MS);
     assert_int_equal(rtt.variation, 20 * MS);
     assert_int_equal(rtt.min, 40 * MS);
-    assert_int_equal(a3mi_rtt_pto(&rtt, 0), 40 * MS + 80 * MS + A3MI_MAX_ACK_DELAY);
+    assert_int_equal(a3mi_rtt_pto(&rtt, 0, false), 40 * MS + 80 * MS + A3MI_MAX_ACK_DELAY);
 }
 
 static void test_rtt_later_samples_follow_the_rfc(void **state)
@@ -53,17 +53,17 @@ static void test_rtt_later_samples_follow_the_rfc(void **state)
     struct a3mi_rtt rtt;
 
     a3mi_rtt_init(&rtt);
-    a3mi_rtt_sample(&rtt, 40 * MS, 0);
+    a3mi_rtt_sample(&rtt, 40 * MS, 0, 0);
     /* 60 − 4 of delay: variation 3/4·20 + 1/4·16 = 19, smoothed 7/8·40 + 1/8·56 = 42. */
-    a3mi_rtt_sample(&rtt, 60 * MS, 4 * MS);
+    a3mi_rtt_sample(&rtt, 60 * MS, 4 * MS, 0);
     assert_int_equal(rtt.variation, 19 * MS);
     assert_int_equal(rtt.smoothed, 42 * MS);
     /* A delay that would go below the minimum is not taken off: deviation 1. */
-    a3mi_rtt_sample(&rtt, 41 * MS, 4 * MS);
+    a3mi_rtt_sample(&rtt, 41 * MS, 4 * MS, 0);
     assert_int_equal(rtt.variation, 14500 * US);
     assert_int_equal(rtt.smoothed, 41875 * US);
     /* A delay beyond what was agreed is cut to it. */
-    a3mi_rtt_sample(&rtt, 80 * MS, 70 * MS);
+    a3mi_rtt_sample(&rtt, 80 * MS, 70 * MS, 0);
     assert_int_equal(rtt.smoothed, (7 * 41875 * US + 75 * MS) / 8);
     assert_int_equal(rtt.min, 40 * MS);
 }
@@ -75,10 +75,67 @@ static void test_rtt_steady_path_keeps_granularity(void **state)
 
     a3mi_rtt_init(&rtt);
     for (unsigned i = 0; i < 200; i++) {
-        a3mi_rtt_sample(&rtt, 20 * US, 0);
+        a3mi_rtt_sample(&rtt, 20 * US, 0, 0);
     }
     assert_int_equal(rtt.smoothed, 20 * US);
-    assert_int_equal(a3mi_rtt_pto(&rtt, 0), 20 * US + A3MI_RTT_GRANULARITY + A3MI_MAX_ACK_DELAY);
+    assert_int_equal(a3mi_rtt_pto(&rtt, 0, false), 20 * US + A3MI_RTT_GRANULARITY + A3MI_MAX_ACK_DELAY);
+}
+
+/* What is acknowledged at once leaves no time for a delay, but some for a receiver that waits for a processor. */
+static void test_rtt_acknowledged_at_once_is_probed_sooner(void **state)
+{
+    (void)state;
+    struct a3mi_rtt rtt;
+
+    a3mi_rtt_init(&rtt);
+    assert_int_equal(a3mi_rtt_pto(&rtt, 0, true), 150 * MS);
+    for (unsigned i = 0; i < 200; i++) {
+        a3mi_rtt_sample(&rtt, 10 * MS, 0, 0);
+    }
+    assert_int_equal(a3mi_rtt_pto(&rtt, 0, false), 16 * MS);
+    assert_int_equal(a3mi_rtt_pto(&rtt, 0, true), 11 * MS);
+    assert_int_equal(a3mi_rtt_pto(&rtt, 1, true), 22 * MS);
+    for (unsigned i = 0; i < 200; i++) {
+        a3mi_rtt_sample(&rtt, 100 * US, 0, 0);
+    }
+    assert_true(a3mi_rtt_pto(&rtt, 0, true) >= 6 * MS);
+}
+
+static void test_rtt_smallest_is_forgotten_with_its_window(void **state)
+{
+    (void)state;
+    struct a3mi_rtt rtt;
+    int64_t s = 1000 * MS;
+
+    a3mi_rtt_init(&rtt);
+    a3mi_rtt_sample(&rtt, 10 * MS, 0, 7 * s);
+    for (int64_t at = 8; at < 157; at++) {
+        a3mi_rtt_sample(&rtt, 40 * MS, 0, at * s);
+        assert_int_equal(rtt.min, 10 * MS);
+    }
+    for (int64_t at = 157; at < 307; at++) { /* the second half: the first one still counts */
+        a3mi_rtt_sample(&rtt, 40 * MS, 0, at * s);
+        assert_int_equal(rtt.min, 10 * MS);
+    }
+    a3mi_rtt_sample(&rtt, 41 * MS, 0, 307 * s);
+    assert_int_equal(rtt.min, 40 * MS);
+    a3mi_rtt_sample(&rtt, 5 * MS, 0, 308 * s);
+    assert_int_equal(rtt.min, 5 * MS);
+    a3mi_rtt_sample(&rtt, 60 * MS, 0, 1000 * s); /* nothing was heard for longer than the window */
+    assert_int_equal(rtt.min, 60 * MS);
+}
+
+static void test_rtt_smallest_is_forgotten_when_congestion_persists(void **state)
+{
+    (void)state;
+    struct a3mi_rtt rtt;
+
+    a3mi_rtt_init(&rtt);
+    a3mi_rtt_sample(&rtt, 10 * MS, 0, 0);
+    a3mi_rtt_forget_min(&rtt);
+    assert_int_equal(rtt.min, 10 * MS);
+    a3mi_rtt_sample(&rtt, 30 * MS, 0, 1000 * MS);
+    assert_int_equal(rtt.min, 30 * MS);
 }
 
 /* ---- RFC 8985 -------------------------------------------------------------------- */
@@ -88,7 +145,7 @@ static struct a3mi_rtt steady(int64_t ns)
     struct a3mi_rtt rtt;
 
     a3mi_rtt_init(&rtt);
-    a3mi_rtt_sample(&rtt, ns, 0);
+    a3mi_rtt_sample(&rtt, ns, 0, 0);
     return rtt;
 }
 
@@ -317,6 +374,9 @@ int main(void)
         cmocka_unit_test(test_rtt_first_sample_replaces_the_guess),
         cmocka_unit_test(test_rtt_later_samples_follow_the_rfc),
         cmocka_unit_test(test_rtt_steady_path_keeps_granularity),
+        cmocka_unit_test(test_rtt_acknowledged_at_once_is_probed_sooner),
+        cmocka_unit_test(test_rtt_smallest_is_forgotten_with_its_window),
+        cmocka_unit_test(test_rtt_smallest_is_forgotten_when_congestion_persists),
         cmocka_unit_test(test_recovery_older_than_the_echo_is_lost_after_a_quarter_more),
         cmocka_unit_test(test_recovery_spurious_losses_widen_the_window_once_a_round_trip),
         cmocka_unit_test(test_recovery_everything_lost_for_long_is_persistent),
