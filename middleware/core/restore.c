@@ -320,7 +320,8 @@ static void get_partial(struct restorer *rs, struct a3mi_rx *rx)
         fail(rs, A3M_ENOMEM);
         return;
     }
-    *partial = (struct a3mi_partial){.number = number, .props = props, .free = free, .msg = a3m_msg_new((size_t)size)};
+    *partial = (struct a3mi_partial){
+        .number = number, .props = props, .free = free, .msg = a3m_msg_new((size_t)size)};
     if (partial->msg == NULL) {
         a3mi_slab_put(&rs->assoc->partial_slab, partial);
         fail(rs, A3M_ENOMEM);

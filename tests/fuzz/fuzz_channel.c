@@ -30,7 +30,7 @@ struct model_message {
 
 struct model {
     struct model_message messages[LINKS][NUMBERS];
-    uint64_t next[LINKS];            /* all below were handed up */
+    uint64_t next[LINKS];              /* all below were handed up */
     uint64_t expected[LINKS][NUMBERS]; /* numbers, as they are handed up; without those that are refused */
     uint64_t count[LINKS];
     uint64_t bad, handed_up;
@@ -105,8 +105,9 @@ static void model_hand_up(unsigned link, uint64_t number)
     size_t props = m->props && m->total > 0 ? 1 + (size_t)m->bytes[0] : 0;
 
     m->up = true;
-    if (link != 0 && ((m->props && (props == 0 || props > m->total || (m->bytes[0] != 0 && m->bytes[0] != 2))) ||
-                      m->total - props > MAX_MESSAGE)) {
+    if (link != 0 &&
+        ((m->props && (props == 0 || props > m->total || (m->bytes[0] != 0 && m->bytes[0] != 2))) ||
+         m->total - props > MAX_MESSAGE)) {
         model->bad++;
         return;
     }

@@ -144,9 +144,10 @@ void book_accepted(struct world *w, uint32_t channel, uint32_t node, uint64_t in
     uint64_t number = find(ch, channel, msg);
 
     if (number >= ch->sent) {
-        world_fail(w, ch->unordered
-                          ? "a message is none that its channel misses: repeated or damaged"
-                          : "a message is not the next one of its channel: lost, repeated, out of order or damaged");
+        world_fail(
+            w, ch->unordered
+                   ? "a message is none that its channel misses: repeated or damaged"
+                   : "a message is not the next one of its channel: lost, repeated, out of order or damaged");
     }
     if (!ch->tx_open && ch->was_open && number >= ch->sent - ch->unsent) {
         world_fail(w, "a message was accepted that had been reported as not delivered");
