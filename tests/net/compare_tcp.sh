@@ -6,10 +6,10 @@
 #
 # usage: compare_tcp.sh [--loss PERCENT] [--delay MS] [--rate MBIT] [--burst N] [--size BYTES]
 #                       [--runs N] [--seconds N] [--outstanding "1 16"] [--trace FILE]
-#                       [--transports "tcp:cubic a3m:bbr:16"]
+#                       [--transports "tcp:cubic a3m:bbr:16 a3m:bbr:1:ordered"]
 #
-# A transport is tcp or a3m, its congestion control, and, of A3M, how many links the requests are spread over:
-# a link keeps its order, so what is lost holds back what comes behind it on the same link.
+# A transport is tcp or a3m, its congestion control, and, of A3M, how many links the requests are spread over, and
+# "ordered" where a link shall keep its order, so that what is lost holds back what comes behind it on the same link.
 set -euo pipefail
 root=$(dirname "${BASH_SOURCE[0]}")/../..
 : "${A3M_BUILD:=$root/build/release}"
@@ -20,7 +20,7 @@ root=$(dirname "${BASH_SOURCE[0]}")/../..
 . "$root/tests/support/net.sh"
 
 declare -A set=([loss]=5 [delay]=5 [rate]=100 [burst]=1 [size]=64 [runs]=5 [seconds]=5 [outstanding]="1 16 256"
-    [transports]="tcp:cubic tcp:bbr a3m:cubic a3m:bbr a3m:bbr:16" [trace]="")
+    [transports]="tcp:cubic tcp:bbr a3m:cubic a3m:bbr a3m:bbr:1:ordered" [trace]="")
 while (($# > 1)); do
     name=${1#--}
     [[ -v set[$name] ]] || fail "no option $1"
@@ -36,9 +36,9 @@ program=$A3M_BUILD/tests/net/echo
 
 # one TRANSPORT OUTSTANDING: a fresh server and a fresh client; a line of the client's in $work/figures.
 one() {
-    local protocol control links
-    IFS=: read -r protocol control links <<<"$1"
-    local how=(--congestion "$control" --links "${links:-1}")
+    local protocol control links order
+    IFS=: read -r protocol control links order <<<"$1"
+    local how=(--congestion "$control" --links "${links:-1}" --ordered "$((${#order} > 0))")
     in_b
     start server "$protocol-server" --host 10.77.0.2 "${how[@]}"
     await_line server "at .*:([0-9]+)"
@@ -62,7 +62,7 @@ done
 printf '# %s; %s %% loss each way, %s ms there and back, %s Mbit/s; %s bytes, runs of %s s; load %s\n' \
     "$(uname -sr)" "${set[loss]}" "$((2 * set[delay]))" "${set[rate]}" "${set[size]}" "${set[seconds]}" \
     "$(cut -d ' ' -f 1 /proc/loadavg)"
-printf 'outstanding  transport          requests/s   lowest  highest  p50 ms  p90 ms  p99 ms  max ms  runs\n'
+printf 'outstanding  transport           requests/s   lowest  highest  p50 ms  p90 ms  p99 ms  max ms  runs\n'
 
 # A column of a transport's lines, sorted; the middle of it.
 figures() { awk -v p="$1" -v o="$2" -v c="$3" '$1 == p && $2 == o { print $c }' "$work/figures" | sort -n; }
@@ -70,9 +70,11 @@ median() { figures "$@" | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] 
 
 for outstanding in ${set[outstanding]}; do
     for transport in ${set[transports]}; do
-        IFS=: read -r protocol control links <<<"$transport"
-        name="${protocol^^} $control${links:+, $links links}"
-        printf '%-11s  %-17s  %10.1f  %7.0f  %7.0f  %6.1f  %6.1f  %6.1f  %6.0f  %4d\n' "$outstanding" "$name" \
+        IFS=: read -r protocol control links order <<<"$transport"
+        name="${protocol^^} $control"
+        [[ ${links:-1} == 1 ]] || name+=", $links links"
+        name+=${order:+, $order}
+        printf '%-11s  %-18s  %10.1f  %7.0f  %7.0f  %6.1f  %6.1f  %6.1f  %6.0f  %4d\n' "$outstanding" "$name" \
             "$(median "$transport" "$outstanding" 4)" "$(figures "$transport" "$outstanding" 4 | head -1)" \
             "$(figures "$transport" "$outstanding" 4 | tail -1)" "$(median "$transport" "$outstanding" 6)" \
             "$(median "$transport" "$outstanding" 8)" "$(median "$transport" "$outstanding" 10)" \

@@ -2,8 +2,8 @@
 /*
  * Request and reply over TCP and over A3M, the same work for both, for
  * compare_tcp.sh: a client keeps so many requests outstanding, on one connection or
- * one link (or several: each keeps an order of its own), and a server sends each
- * back. The congestion control of both can be chosen, TCP has Nagle's algorithm
+ * one link (or several), and a server sends each back. Requests and replies of A3M
+ * do without order, as REQ and REP do by default, or keep that of their link. The congestion control of both can be chosen, TCP has Nagle's algorithm
  * switched off, and everything else is as the kernel and A3M have it.
  *
  * The server prints where it is and serves until it is killed. The client runs
@@ -28,6 +28,7 @@ enum {
     OUTSTANDING_MAX = 256, /* more could fill every buffer: both sides write, nobody reads */
     LINKS_MAX = 64,
     SIZE_MAX_ = 1024,
+    ANSWERED_MAX = 1 << 20, /* no reply is overtaken by as many */
     SAMPLES_MAX = 4000000,
 };
 
@@ -39,14 +40,14 @@ struct head {
 
 struct echo {
     const char *host, *congestion;
-    uint64_t port, outstanding, size, seconds, links;
+    uint64_t port, outstanding, size, seconds, links, ordered;
     a3m_node node;
     a3m_socket socket;
     int fd;
     int64_t begin, end; /* of what counts */
     uint64_t sent, count;
-    uint64_t answered[OUTSTANDING_MAX]; /* [number % OUTSTANDING_MAX]: 1 + the last such number */
-    double *samples;                    /* ms */
+    uint64_t answered[ANSWERED_MAX]; /* [number % ANSWERED_MAX]: 1 + the last such number */
+    double *samples;                 /* ms */
 };
 
 static void die(const char *what, const char *why)
@@ -89,13 +90,13 @@ static void write_request(struct echo *echo, uint8_t *bytes)
     memcpy(bytes, &head, sizeof(head));
 }
 
-/* Each request has one reply; on several links they come in any order. False: the time is over. */
+/* Each request has one reply; they may come in any order. False: the time is over. */
 static bool take_reply(struct echo *echo, const uint8_t *bytes)
 {
     struct head head;
     int64_t now = a3m_now().ns;
     memcpy(&head, bytes, sizeof(head));
-    uint64_t *answered = &echo->answered[head.number % OUTSTANDING_MAX];
+    uint64_t *answered = &echo->answered[head.number % ANSWERED_MAX];
     if (head.number >= echo->sent || *answered > head.number) {
         die("reply", "to no request, or the second one");
     }
@@ -228,16 +229,20 @@ static void a3m_begin(struct echo *echo, bool serves)
     must("address", a3m_node_address(echo->node, address, sizeof(address)));
     if (!serves) {
         must("socket", a3m_socket_open(&echo->socket, echo->node, &a3m_req, NULL));
+        must("ordered", a3m_socket_set(echo->socket, A3M_OPT_ORDERED, (int64_t)echo->ordered));
         return;
     }
     (void)fprintf(stderr, "echo: at %s\n", strstr(address, "//") + 2);
 }
 
 /* A socket and a thread for each link. */
+struct end {
+    a3m_socket socket;
+};
+
 static void *a3m_serve_link(void *arg)
 {
-    const struct echo *echo = arg;
-    a3m_socket server = echo->socket;
+    a3m_socket server = ((struct end *)arg)->socket;
     for (;;) {
         a3m_msg *request;
         must("receive", a3m_recv(server, &request));
@@ -252,14 +257,14 @@ static void *a3m_serve_link(void *arg)
 
 static void a3m_serve(struct echo *echo)
 {
-    static struct echo ends[LINKS_MAX];
+    static struct end ends[LINKS_MAX];
     pthread_t threads[LINKS_MAX];
     a3m_begin(echo, true);
     for (uint64_t i = 0; i < echo->links; i++) {
         char tag[32];
-        ends[i] = *echo;
         (void)snprintf(tag, sizeof(tag), "echo%" PRIu64, i);
         must("socket", a3m_socket_open(&ends[i].socket, echo->node, &a3m_rep, tag));
+        must("ordered", a3m_socket_set(ends[i].socket, A3M_OPT_ORDERED, (int64_t)echo->ordered));
         must("thread", -pthread_create(&threads[i], NULL, a3m_serve_link, &ends[i]));
     }
     (void)pthread_join(threads[0], NULL);
@@ -309,7 +314,7 @@ static void usage(void)
     (void)fputs("usage: echo tcp-server|a3m-server --host ADDRESS\n"
                 "       echo tcp-client|a3m-client --host ADDRESS --port N [--outstanding N] [--size BYTES]\n"
                 "            [--seconds N]\n"
-                "       all: [--congestion NAME]  A3M: [--links N]\n",
+                "       all: [--congestion NAME]  A3M: [--links N] [--ordered 0|1]\n",
                 stderr);
     exit(2);
 }
@@ -317,9 +322,11 @@ static void usage(void)
 static void parse(struct echo *echo, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"host", 1, NULL, 1}, {"congestion", 1, NULL, 1}, {"port", 1, NULL, 1},  {"outstanding", 1, NULL, 1},
-        {"size", 1, NULL, 1}, {"seconds", 1, NULL, 1},    {"links", 1, NULL, 1}, {0}};
-    uint64_t *const numbers[] = {&echo->port, &echo->outstanding, &echo->size, &echo->seconds, &echo->links};
+        {"host", 1, NULL, 1},        {"congestion", 1, NULL, 1}, {"port", 1, NULL, 1},
+        {"outstanding", 1, NULL, 1}, {"size", 1, NULL, 1},       {"seconds", 1, NULL, 1},
+        {"links", 1, NULL, 1},       {"ordered", 1, NULL, 1},    {0}};
+    uint64_t *const numbers[] = {&echo->port,    &echo->outstanding, &echo->size,
+                                 &echo->seconds, &echo->links,       &echo->ordered};
     int at;
     while (getopt_long(argc, argv, "", options, &at) == 1) {
         if (at < 2) {
@@ -330,7 +337,7 @@ static void parse(struct echo *echo, int argc, char **argv)
     }
     if (optind + 1 != argc || echo->host == NULL || echo->outstanding == 0 ||
         echo->outstanding > OUTSTANDING_MAX || echo->size < sizeof(struct head) || echo->size > SIZE_MAX_ ||
-        echo->seconds == 0 || echo->links == 0 || echo->links > LINKS_MAX) {
+        echo->seconds == 0 || echo->ordered > 1 || echo->links == 0 || echo->links > LINKS_MAX) {
         usage();
     }
 }
