@@ -122,18 +122,31 @@ static bool sees_queue(const struct a3mi_bbr *bbr)
     return bbr->round_rtt != INT64_MAX && bbr->round_rtt > bbr->min_rtt + bbr->min_rtt / QUEUE_SHARE;
 }
 
+/* What of so many bytes is lost at random, and half as much again. */
+static uint64_t random_loss(const struct a3mi_bbr *bbr, uint64_t sent)
+{
+    return sent / LOSS_UNIT * (bbr->loss + bbr->loss / 2);
+}
+
+/*
+ * More was lost than is at random, while a queue stood. Where less was sent than fills the path, the queue that is
+ * seen is another's, or none.
+ */
+static bool is_by_queue(const struct a3mi_bbr *bbr, const struct a3mi_cc_ack *ack)
+{
+    uint64_t sent = ack->rate.in_flight;
+
+    return sent >= bdp(bbr) && sees_queue(bbr) && ack->rate.lost > random_loss(bbr, sent);
+}
+
 /* What was sent then was too much [IsInflightTooHigh]: more of it was lost than is at random, by half. */
 static bool is_too_much(const struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
 {
     const struct a3mi_bbr *bbr = &cc->of.bbr;
     uint64_t sent = ack->rate.in_flight;
-    uint64_t random = sent / LOSS_UNIT * (bbr->loss + bbr->loss / 2);
 
-    if (sent < bdp(bbr)) {
-        return false; /* it did not fill the path: a queue that is seen is another's, or none */
-    }
-    return ack->rate.lost > 2 * (uint64_t)cc->packet &&
-           ack->rate.lost > sent / 100 * LOSS_PER_CENT + random && sees_queue(bbr);
+    return ack->rate.lost > 2 * (uint64_t)cc->packet && is_by_queue(bbr, ack) &&
+           ack->rate.lost > sent / 100 * LOSS_PER_CENT + random_loss(bbr, sent);
 }
 
 static void note_rtt(struct a3mi_bbr *bbr, int64_t rtt, int64_t now)
@@ -213,7 +226,7 @@ static void note_delivery(struct a3mi_cc *cc, const struct a3mi_cc_ack *ack)
     bbr->round_bytes += ack->bytes;
     bbr->clear_bytes += is_clear(bbr) ? ack->bytes : 0;
     bbr->round_bw = max_u64(bbr->round_bw, rate);
-    bbr->round_lossy |= is_too_much(cc, ack);
+    bbr->round_lossy |= is_by_queue(bbr, ack);
     if (rate > 0 && (!ack->rate.idle || rate >= max_bw(bbr))) {
         bbr->bw[0] = max_u64(bbr->bw[0], rate);
     }

@@ -102,7 +102,7 @@ static void end_init(struct flow_model *m, struct flow_end *end, uint32_t number
         .seed = m->options.seed + number,
         .mtu = m->options.path > 0 ? A3MI_PACKET_LARGEST : PATH,
         .window = m->options.window,
-        .congestion = m->options.congestion,
+        .congestion = number > 2 && m->options.others != NULL ? m->options.others : m->options.congestion,
     };
 
     config.key[0] = (uint8_t)number;
@@ -137,6 +137,7 @@ static void flow_init(struct flow_model *m, uint32_t i)
     join(m, &flow->to, &flow->from, from);
     a3mi_tx_attach(flow->from.assoc, &flow->from.tx, flow->from.peer, to, flow->to.rx.index);
     a3mi_tx_attach(flow->to.assoc, &flow->to.tx, flow->to.peer, from, flow->from.rx.index);
+    flow->from.tx.unordered = flow->to.tx.unordered = m->options.unordered;
 }
 
 void flow_model_init(struct flow_model *m, const struct flow_options *options)

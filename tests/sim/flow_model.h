@@ -23,6 +23,8 @@ struct flow_options {
     uint64_t seed;
     uint32_t flows;
     const char *congestion;
+    const char *others; /* the congestion control of all flows but the first; NULL: the same */
+    bool unordered;     /* of requests and replies: they do without the order of their link */
     uint64_t rate;      /* bits a second */
     int64_t round_trip; /* ns, without queue */
     double loss;        /* of each packet, both ways */

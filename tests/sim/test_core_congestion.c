@@ -212,10 +212,11 @@ static void test_large_product_is_filled(void **state)
  * What `outstanding` requests of 1 KiB, each way, come to in a second: 100 Mb/s, 10 ms, a queue of 64 KB as the
  * relay of tests/net has it, and packets of the size that the path was found to take.
  */
-static double requests_per_second(const char *congestion, uint32_t outstanding, double loss, int64_t jitter)
+static double requests_per_second(const char *congestion, bool unordered, double loss, int64_t jitter)
 {
     static struct flow_model m;
     const int64_t seconds = 20;
+    const uint32_t outstanding = 256;
     struct flow_options options = {.seed = seed,
                                    .flows = 1,
                                    .congestion = congestion,
@@ -225,6 +226,7 @@ static double requests_per_second(const char *congestion, uint32_t outstanding, 
                                    .jitter = jitter,
                                    .queue = 0.5,
                                    .requests = outstanding,
+                                   .unordered = unordered,
                                    .size = 1024,
                                    .path = 1472};
 
@@ -235,30 +237,38 @@ static double requests_per_second(const char *congestion, uint32_t outstanding, 
     flow_model_run(&m, seconds * FLOW_S);
     double rate = (double)(flow_model_replies(&m, 0) - before) / (double)seconds;
 
-    print_message("%s, %u requests of 1 KiB, loss %.1f %%, late by up to %.1f ms: %.0f a second\n",
-                  congestion, outstanding, 100 * loss, (double)jitter / (double)FLOW_MS, rate);
+    print_message("%s, %u requests of 1 KiB%s, loss %.1f %%, late by up to %.1f ms: %.0f a second\n",
+                  congestion, outstanding, unordered ? " without order" : "", 100 * loss,
+                  (double)jitter / (double)FLOW_MS, rate);
     assert_int_equal(m.too_large, 0);
     flow_model_fini(&m);
     return rate;
 }
 
-/* What is lost each way is not the only loss: what comes behind it waits for it, as a link keeps its order. */
+/*
+ * What is lost each way is not the only loss: on a link that keeps its order, what comes behind it waits for it, and
+ * so do the requests that would follow its replies.
+ */
 static void test_bbr_requests_random_loss_leaves_half_of_what_arrives(void **state)
 {
     (void)state;
-    double most = requests_per_second("bbr", 256, 0, 0);
+    double most = requests_per_second("bbr", false, 0, 0);
+    double ordered = requests_per_second("bbr", false, 0.05, 0);
 
     assert_true(most >= 9800);
-    assert_true(requests_per_second("bbr", 256, 0.05, 0) >= most * 0.95 * 0.95 / 2);
-    assert_true(requests_per_second("bbr", 256, 0.05, 300000) >= most * 0.95 * 0.95 / 2);
+    assert_true(ordered >= most * 0.95 * 0.95 / 2);
+    assert_true(requests_per_second("bbr", false, 0.05, 300000) >= most * 0.95 * 0.95 / 2);
+    assert_true(requests_per_second("bbr", true, 0.05, 0) > ordered);
+    (void)requests_per_second("bbr", true, 0.05, 300000);
 }
 
 /* CUBIC's window follows from the loss (RFC 9438, 5.1), so it has no such bound: it is printed, to be compared. */
 static void test_cubic_requests_no_loss_uses_the_link(void **state)
 {
     (void)state;
-    assert_true(requests_per_second("cubic", 256, 0, 0) >= 9800);
-    (void)requests_per_second("cubic", 256, 0.05, 0);
+    assert_true(requests_per_second("cubic", false, 0, 0) >= 9800);
+    (void)requests_per_second("cubic", false, 0.05, 0);
+    (void)requests_per_second("cubic", true, 0.05, 0);
 }
 
 /* ---- Two flows ---------------------------------------------------------------------------- */
@@ -292,6 +302,47 @@ static void test_two_flows_share_a_link(void **state)
     expect_fair("cubic", 30 * FLOW_S, 60 * FLOW_S);
     expect_fair("newreno", 30 * FLOW_S, 60 * FLOW_S);
     expect_fair("bbr", 30 * FLOW_S, 60 * FLOW_S);
+}
+
+/* The rate-based controller and CUBIC on one link of 100 Mb/s; the first begins 5 s before the other. CUBIC's share. */
+static double share_of_cubic(bool first, int64_t round_trip, double queue)
+{
+    struct flow_options options = {
+        .seed = seed,
+        .flows = 2,
+        .congestion = first ? "cubic" : "bbr",
+        .others = first ? "bbr" : "cubic",
+        .rate = 100 * MBIT,
+        .round_trip = round_trip,
+        .stagger = 5 * FLOW_S + (int64_t)(seed % 7) * 137 * FLOW_MS,
+        .queue = queue,
+    };
+    double x[FLOWS_MAX];
+
+    measure(&options, 30 * FLOW_S, 60 * FLOW_S, x);
+    double cubic = x[first ? 0 : 1], bbr = x[first ? 1 : 0];
+
+    print_message("%lld ms, queue %.2f products: cubic, %s, %.1f Mb/s, bbr %.1f Mb/s\n",
+                  (long long)(round_trip / FLOW_MS), queue, first ? "first" : "second", cubic / 1e6,
+                  bbr / 1e6);
+    assert_true(cubic + bbr >= 0.93 * (double)options.rate);
+    return cubic / (cubic + bbr);
+}
+
+/* With less of a queue than a product, CUBIC's window falls behind; neither is starved. */
+static void test_bbr_and_cubic_share_a_link(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        for (double queue = 0.25; queue < 3; queue *= 2) {
+            double share = share_of_cubic(first != 0, 10 * FLOW_MS, queue);
+
+            assert_true(share >= (queue < 1 ? 0.15 : 0.3) && share <= 0.7);
+        }
+        for (double queue = 0.5; queue < 3; queue *= 2) {
+            assert_true(share_of_cubic(first != 0, 40 * FLOW_MS, queue) >= 0.05);
+        }
+    }
 }
 
 /* ---- Replay --------------------------------------------------------------------------------- */
@@ -388,6 +439,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_cubic_requests_no_loss_uses_the_link),
         cmocka_unit_test(test_large_product_is_filled),
         cmocka_unit_test(test_two_flows_share_a_link),
+        cmocka_unit_test(test_bbr_and_cubic_share_a_link),
         cmocka_unit_test(test_same_seed_gives_the_same_run),
     };
 

@@ -341,6 +341,25 @@ static void test_bbr_losses_with_a_queue_end_probing(void **state)
     assert_true(path.cc.window <= flight / 100 * 85);
 }
 
+/* A single loss while a queue stands is another's queue that is full: less until the next probe. */
+static void test_bbr_a_loss_with_a_queue_bounds_until_the_next_probe(void **state)
+{
+    (void)state;
+    struct path path = settled(10000000, 10 * MS);
+
+    cruising(&path);
+    path.bandwidth = 8000000; /* what the other leaves of it */
+    hear(&path, path.rtt * 6 / 5, 125000, PACKET);
+    hear(&path, path.rtt, 100000, 0);
+    assert_int_equal(path.cc.of.bbr.phase, A3MI_BBR_CRUISE);
+    expect_near(path.cc.of.bbr.bw_bound, 8000000, 5);
+    expect_near(path.cc.rate, 8000000 / 100 * 99, 5);
+    while (path.cc.of.bbr.phase == A3MI_BBR_CRUISE) {
+        hear(&path, path.rtt, 100000, 0);
+    }
+    assert_true(path.cc.of.bbr.bw_bound == UINT64_MAX && path.cc.of.bbr.in_flight_bound == UINT64_MAX);
+}
+
 static void test_bbr_losses_without_a_queue_change_nothing(void **state)
 {
     (void)state;
@@ -447,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_bbr_slow_path_probes_after_seconds),
         cmocka_unit_test(test_bbr_losses_of_less_than_fills_the_path_are_not_answered),
         cmocka_unit_test(test_bbr_losses_with_a_queue_end_probing),
+        cmocka_unit_test(test_bbr_a_loss_with_a_queue_bounds_until_the_next_probe),
         cmocka_unit_test(test_bbr_losses_without_a_queue_change_nothing),
         cmocka_unit_test(test_bbr_losses_at_random_are_made_up_for),
         cmocka_unit_test(test_bbr_looks_for_the_round_trip_each_five_seconds),
