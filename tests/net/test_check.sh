@@ -20,7 +20,7 @@ for run in runs:
     life, first, count = map(int, run.split(":"))
     data += struct.pack("4Q", life, 0, first, count)
 with open(path, "wb") as file:
-    file.write(data.ljust(32 + 16384 * 32, b"\0"))
+    file.write(data.ljust(32 + 65536 * 32, b"\0"))
 PYTHON
 }
 
@@ -90,6 +90,17 @@ receiver new_stale 1 0 1:15:25
 verdict "of unknown outcome, yet at a later receiver" --sent asked --received old new_stale
 receiver old_less 0 0 1:0:9
 verdict "1 requests were replied to, but did not arrive" --sent asked --received old_less new
+
+# Requests may overtake one another, but none is missing where nobody was killed, and none comes twice.
+sender pipelined 1 req "sending 0 0 20" "confirmed 0 0 20" "closed 0 0 0"
+receiver overtaken 1 0 1:0:5 1:6:14 1:5:1
+verdict "" --sent pipelined --received overtaken
+receiver overtaken_gap 1 0 1:0:5 1:6:14
+verdict "one unbroken row" --sent pipelined --received overtaken_gap
+receiver overtaken_twice 1 0 1:0:5 1:6:14 1:5:2
+verdict "twice, or out of order" --sent pipelined --received overtaken_twice
+receiver old_overtaken 0 0 1:0:5 1:6:9 1:5:1 1:16:1
+verdict "" --sent asked --received old_overtaken new
 
 # A sender that was killed: what it had confirmed arrived, the rest perhaps.
 sender dead 1 push "sending 0 0 50" "confirmed 0 0 50" "sending 0 50 50"

@@ -27,7 +27,7 @@ bool stamp_read(const a3m_msg *msg, struct stamp *stamp);
 
 /* ---- Log of a receiver ---------------------------------------------------------- */
 
-enum { LOG_RUNS = 16384 };
+enum { LOG_RUNS = 65536 };
 
 /* Messages of one life that arrived one after the other, with consecutive numbers. */
 struct run {
