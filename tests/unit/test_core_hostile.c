@@ -570,6 +570,66 @@ static void test_hostile_fragments_that_contradict_each_other_are_bad_frames(voi
     expect(&c, 0, 6, 0);
 }
 
+/* Messages that wait for none before them: each is handed up once, whatever its number. covers S7 */
+static void test_hostile_messages_without_order_that_come_again_are_bad_frames(void **state)
+{
+    (void)state;
+    uint64_t r;
+    struct hostile_guest *guest = a_guest(&r);
+    struct a3mi_frame frame = {.link = guest->rx.index,
+                               .flags = A3MI_FRAME_WHOLE | A3MI_FRAME_FREE,
+                               .size = 4,
+                               .total = 4,
+                               .number = 7};
+    struct change c = begin(ALICE);
+
+    send_frame(r, 0, &frame);
+    assert_int_equal(h.nodes[ALICE].guest_messages, 1);
+    send_frame(r, 1, &frame);
+    frame.flags = A3MI_FRAME_WHOLE; /* it was handed up, also for one that is to be in order */
+    send_frame(r, 2, &frame);
+    expect(&c, 0, 2, 0);
+    frame.number = 1; /* waits for its turn */
+    send_frame(r, 3, &frame);
+    assert_int_equal(h.nodes[ALICE].guest_messages, 1);
+    frame.number = 0;
+    send_frame(r, 4, &frame);
+    assert_int_equal(h.nodes[ALICE].guest_messages, 3);
+    send_frame(r, 5, &frame);
+    frame.number = 7;
+    send_frame(r, 6, &frame);
+    expect(&c, 0, 4, 0);
+    assert_int_equal(h.nodes[ALICE].guest_messages, 3);
+    assert_int_equal(guest->rx.up.next, 2);
+}
+
+/* With more gaps between their numbers than are kept, they wait for their turn again; none is lost or comes twice. */
+static void test_hostile_messages_without_order_and_full_of_gaps_cost_bounded_memory(void **state)
+{
+    (void)state;
+    uint64_t r;
+    struct hostile_guest *guest = a_guest(&r);
+    const uint64_t last = 2 * (A3MI_UP_MAX + 500);
+    uint64_t seq = 0;
+    struct a3mi_frame frame = {
+        .link = guest->rx.index, .flags = A3MI_FRAME_WHOLE | A3MI_FRAME_FREE, .size = 4, .total = 4};
+    size_t before = hostile_memory();
+
+    for (frame.number = 1; frame.number < last; frame.number += 2) {
+        send_frame(r, seq++, &frame);
+    }
+    assert_int_equal(h.nodes[ALICE].guest_messages, A3MI_UP_MAX);
+    assert_int_equal(guest->rx.partial_count, 500);
+    assert_true(hostile_memory() - before < 1 << 20);
+    for (frame.number = 0; frame.number < last; frame.number += 2) {
+        send_frame(r, seq++, &frame);
+    }
+    assert_int_equal(h.nodes[ALICE].guest_messages, last);
+    assert_int_equal(guest->rx.up.next, last);
+    assert_int_equal(guest->rx.partial_count, 0);
+    assert_null(guest->rx.up.v);
+}
+
 static void test_hostile_message_larger_than_the_maximum_is_never_handed_up(void **state)
 {
     (void)state;
@@ -890,6 +950,8 @@ int main(void)
         CASE(test_hostile_frames_that_lie_about_their_lengths_are_bad_frames),
         CASE(test_hostile_frames_for_links_of_others_and_for_none_are_strays),
         CASE(test_hostile_fragments_that_contradict_each_other_are_bad_frames),
+        CASE(test_hostile_messages_without_order_that_come_again_are_bad_frames),
+        CASE(test_hostile_messages_without_order_and_full_of_gaps_cost_bounded_memory),
         CASE(test_hostile_message_larger_than_the_maximum_is_never_handed_up),
         CASE(test_hostile_messages_that_are_never_finished_cost_bounded_memory),
         CASE(test_hostile_messages_in_descending_order_are_found_without_a_search),
