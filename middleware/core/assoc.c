@@ -10,6 +10,7 @@
 #include "core/congestion.h"
 #include "core/gate.h"
 #include "core/loopback.h"
+#include "core/move.h"
 #include "core/mutation.h"
 #include "core/receiver.h"
 #include "core/sender.h"
@@ -138,6 +139,10 @@ int a3mi_assoc_new(struct a3mi_assoc **out, const struct a3mi_assoc_config *conf
     init_slabs(assoc);
     a3mi_loopback_init(assoc);
     a3mi_gate_init(&assoc->gate);
+    if (a3mi_move_init(assoc) != 0) {
+        a3mi_assoc_free(assoc);
+        return a3mi_fail_plain(A3M_ENOMEM);
+    }
     *out = assoc;
     return 0;
 }

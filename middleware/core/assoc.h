@@ -159,6 +159,11 @@ void a3mi_peer_release(struct a3mi_assoc *assoc, struct a3mi_peer *peer);
 /* Sets where to send; moves every record at once, and asks the peer to answer from there. */
 void a3mi_peer_set_addr(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3m_addr *addr,
                         int64_t now);
+/*
+ * The addresses of this node's machine changed, or a link of it came up: peers are told by packets from the
+ * new one, as soon as it has settled, and no more often than is polite (core/move.h).
+ */
+void a3mi_assoc_moved(struct a3mi_assoc *assoc, int64_t now);
 /* NULL while none is known. */
 const struct a3m_addr *a3mi_peer_addr(const struct a3mi_peer *peer);
 /* NULL while not known. */
