@@ -11,6 +11,8 @@
 #   await_begun NAME…                waits until senders are under way
 #   await_done NAME…                 … and have sent all (those with --count)
 #   await_through NAME               … or until each of its four links has taken a window from now on
+#   point NAME ID ADDRESS    a3m_node_set_peer in that worker
+#   wildcard HOST            prints the address that is all of the machine's, of the family of HOST
 #   settle NAME…                     once each has done its work, nothing is left in any, and they close
 #   verify                           check.py over the logs of all that were started so far; its sums are
 #                                    in $checked
@@ -89,6 +91,16 @@ both() {
     receiver rep rep "$3" --id server --links 4
     rep_address=$address
     sender req req --bind "$any" --id client --links 4 --window 20 ${2:+--count "$2"}
+}
+
+wildcard() {
+    if [[ $1 == *:* ]]; then echo 'udp://[::]:0'; else echo udp://0.0.0.0:0; fi
+}
+
+point() {
+    printf '%s %s\n' "$2" "$3" >"$work/$1.log.peer"
+    kill -HUP "${pid_of[$1]}"
+    await_line "$1" "worker: pointed"
 }
 
 settle() {

@@ -10,7 +10,9 @@
 #   net_lost                 prints how many that were so far
 #   net_down, net_up         the device of $net_a
 #   net_rate MBIT            each sends no faster than that (a token bucket, 50 ms of queue)
-#   net_move OLD NEW         $net_a has the address NEW (IPv4, or IPv6) instead of OLD from now on
+#   net_move OLD NEW [NET]   $net_a, or NET, has the address NEW (IPv4, or IPv6) instead of OLD from now on
+#   net_rebind INSIDE=OUTSIDE…  the UDP ports INSIDE of $net_a are seen as OUTSIDE by others from now on, as by
+#                            a translator of addresses that forgot what it had given out before
 #   in_a, in_b               sets $prefix, so that run and start work there
 #   in_none                  … and here again
 #
@@ -119,14 +121,31 @@ net_rate() {
 }
 
 net_move() {
-    local length=24
+    local length=24 net=${3:-$net_a}
     [[ $1 != *:* ]] || length=64
-    ip -n "$net_a" address del "$1/$length" dev v0
+    ip -n "$net" address del "$1/$length" dev v0
     if [[ $1 == *:* ]]; then
-        ip -n "$net_a" address add "$2/$length" dev v0 nodad
+        ip -n "$net" address add "$2/$length" dev v0 nodad
     else
-        ip -n "$net_a" address add "$2/$length" dev v0
+        ip -n "$net" address add "$2/$length" dev v0
     fi
+}
+
+net_rebind() {
+    local pair out= in=
+    for pair in "$@"; do
+        out+="udp sport ${pair%=*} udp sport set ${pair#*=};"$'\n'
+        # Nobody is to be reached at the inner port from outside.
+        in+="udp dport ${pair%=*} drop; udp dport ${pair#*=} udp dport set ${pair%=*};"$'\n'
+    done
+    ip netns exec "$net_a" nft -f - <<-EOF || net_skip "nft cannot rewrite ports here"
+	add table inet rebind
+	delete table inet rebind
+	table inet rebind {
+	    chain leaving { type filter hook postrouting priority 0; policy accept; $out }
+	    chain arriving { type filter hook prerouting priority -300; policy accept; $in }
+	}
+	EOF
 }
 
 # Prints how many datagrams were dropped so far, in both directions.
