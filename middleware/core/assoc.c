@@ -28,7 +28,6 @@ static void init_slabs(struct a3mi_assoc *assoc)
     a3mi_slab_init(&assoc->unit_slab, A3MI_UNIT_SIZE(A3MI_PACKET_SMALL_MAX), 64, 0);
     a3mi_slab_init(&assoc->large_unit_slab, A3MI_UNIT_SIZE(A3MI_PACKET_MAX), 16, 0);
     a3mi_ring_slabs_init(assoc);
-    a3mi_slab_init(&assoc->span_slab, sizeof(struct a3mi_span), 64, 0);
     a3mi_partial_slab_init(&assoc->partial_slab);
     a3mi_ranges_slabs_init(assoc);
     a3mi_answer_slabs_init(assoc);
@@ -43,7 +42,6 @@ static void fini_slabs(struct a3mi_assoc *assoc)
     a3mi_slab_fini(&assoc->unit_slab);
     a3mi_slab_fini(&assoc->large_unit_slab);
     a3mi_ring_slabs_fini(assoc);
-    a3mi_slab_fini(&assoc->span_slab);
     a3mi_slab_fini(&assoc->partial_slab);
     a3mi_ranges_slabs_fini(assoc);
     a3mi_slab_fini(&assoc->answer_slab);

@@ -43,14 +43,13 @@ struct a3mi_tx {
     size_t offset;          /* bytes of the first that are in units already */
     uint64_t queued_bytes;
     uint64_t packed;          /* messages wholly in units */
-    uint64_t acknowledged;    /* messages wholly acknowledged */
+    uint64_t acknowledged;    /* messages acknowledged that no unacknowledged one comes before */
     uint32_t units_in_flight; /* units that hold parts of this channel, unacknowledged */
 
     /* The association's own. */
     struct a3mi_list on_peer;
-    struct a3mi_span *span; /* the message that is partly in units */
+    struct a3mi_list parts; /* of units in flight, in the order of packing */
     struct a3mi_list acked; /* in the list of channels with acknowledgements to report */
-    uint64_t newly_acked;
     bool credit_waiting; /* a grant for the other direction, not yet in a unit */
     uint32_t credit_epoch;
     uint64_t credit_messages;
@@ -97,7 +96,7 @@ struct a3mi_assoc_hooks {
     void (*credit)(void *arg, struct a3mi_rx *rx, uint32_t epoch, uint64_t messages, uint64_t bytes);
     /* A message is wholly in units: the hook owns it (and frees it). */
     void (*packed)(void *arg, struct a3mi_tx *tx, a3m_msg *msg);
-    /* `n` more messages of a channel are acknowledged (accepted by the peer's node). */
+    /* `n` more messages of a channel are acknowledged (accepted by the peer's node), as are all before them. */
     void (*acknowledged)(void *arg, struct a3mi_tx *tx, uint64_t n);
     /*
      * What was made with this incarnation of the peer is over (0: whatever was

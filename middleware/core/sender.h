@@ -137,7 +137,7 @@ void a3mi_sender_close(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 /* Ends what was made with its incarnation, itself included, and calls the hook peer_ended. */
 void a3mi_sender_end(struct a3mi_assoc *assoc, struct a3mi_sender *sender, enum a3mi_peer_end why);
 /* A channel is detached: its parts go. */
-void a3mi_sender_forget(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_tx *tx);
+void a3mi_sender_forget(struct a3mi_sender *sender, const struct a3mi_tx *tx);
 /* Another path: what is known of the old one says nothing. Asks the peer to answer from there. */
 void a3mi_sender_move(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3m_addr *addr);
 

@@ -4,6 +4,6 @@
 #define A3MI_SNAPSHOT_H
 
 /* "A3MSNAP" and the version of the form. */
-#define A3MI_SNAPSHOT_MAGIC UINT64_C(0x41334d534e415001)
+#define A3MI_SNAPSHOT_MAGIC UINT64_C(0x41334d534e415002)
 
 #endif

@@ -146,7 +146,7 @@ struct a3mi_assoc {
     struct a3mi_slab peer_slab, sender_slab, receiver_slab, unit_slab, large_unit_slab;
     struct a3mi_slab ring_slabs[A3MI_RING_SIZES];     /* core/ring.h */
     struct a3mi_slab ranges_slabs[A3MI_RANGES_SIZES]; /* core/channel.h */
-    struct a3mi_slab span_slab, partial_slab, answer_slab, large_answer_slab, parting_slab;
+    struct a3mi_slab partial_slab, answer_slab, large_answer_slab, parting_slab;
     struct a3mi_assoc_stats stats;
 };
 
