@@ -48,7 +48,7 @@ enum {
 
 struct worker {
     const char *role, *id, *bind, *link, *log;
-    uint64_t life, links, count, window, largest, credit;
+    uint64_t life, links, count, window, largest, credit, peer_timeout; /* ms; 0: none */
     bool sends, requests, rest;
     a3m_node node;
     struct arrivals *arrivals;
@@ -443,7 +443,9 @@ static void work(struct worker *worker)
     struct end ends[LINKS_MAX];
     pthread_t signals;
     char address[128];
-    must("node", a3m_node_new(&worker->node, worker->id, worker->bind, NULL));
+    const a3m_node_config config = {.size = sizeof(config),
+                                    .peer_timeout = a3m_ms((int64_t)worker->peer_timeout)};
+    must("node", a3m_node_new(&worker->node, worker->id, worker->bind, &config));
     for (uint64_t i = 0; i < worker->links; i++) {
         end_open(worker, &ends[i], i);
     }
@@ -474,7 +476,8 @@ static void usage(void)
 {
     (void)fputs(
         "usage: worker push|pull|req|rep --id ID --bind ADDRESS --log FILE [--link ADDRESS] [--links N]\n"
-        "              [--count N] [--window N] [--size BYTES] [--life N] [--credit N] [--rest]\n",
+        "              [--count N] [--window N] [--size BYTES] [--life N] [--credit N] [--peer-timeout MS]\n"
+        "              [--rest]\n",
         stderr);
     exit(2);
 }
@@ -493,7 +496,8 @@ static void take_option(struct worker *worker, int at)
 {
     const char **const texts[] = {&worker->id, &worker->bind, &worker->log, &worker->link};
     uint64_t *const numbers[] = {&worker->links,   &worker->count, &worker->window,
-                                 &worker->largest, &worker->life,  &worker->credit};
+                                 &worker->largest, &worker->life,  &worker->credit,
+                                 &worker->peer_timeout};
     if (optarg == NULL) {
         worker->rest = true;
     } else if (at < 4) {
@@ -516,6 +520,7 @@ static void parse(struct worker *worker, int argc, char **argv)
         {"size", 1, NULL, 1},
         {"life", 1, NULL, 1},
         {"credit", 1, NULL, 1},
+        {"peer-timeout", 1, NULL, 1},
         {"rest", 0, NULL, 1},
         {0},
     };
