@@ -46,13 +46,12 @@ static int open_netlink(uint32_t groups)
 }
 
 /* IFF_RUNNING: it has a carrier. A tunnel's state is not known, and IFF_RUNNING is set nevertheless. */
-static void take_link(struct look *look, const struct nlmsghdr *message)
+static void take_link(struct look *look, struct nlmsghdr *message)
 {
     const struct ifinfomsg *link = NLMSG_DATA(message);
 
     if (message->nlmsg_len < NLMSG_LENGTH(sizeof *link) ||
-        (link->ifi_flags & (IFF_UP | IFF_RUNNING)) != (IFF_UP | IFF_RUNNING) ||
-        ((link->ifi_flags & IFF_LOOPBACK) != 0 && look->only->kind == A3M_ADDR_NONE)) {
+        (link->ifi_flags & (IFF_UP | IFF_RUNNING)) != (IFF_UP | IFF_RUNNING)) {
         return;
     }
     if (look->up_count == DEVICES_MAX) {
@@ -101,9 +100,9 @@ static void add(struct look *look, const struct ifaddrmsg *addr, const void *byt
     look->sum += hash | 1; /* never 0 for one */
 }
 
-static void take_addr(struct look *look, const struct nlmsghdr *message)
+static void take_addr(struct look *look, struct nlmsghdr *message)
 {
-    const struct ifaddrmsg *addr = NLMSG_DATA(message);
+    struct ifaddrmsg *addr = NLMSG_DATA(message);
     const size_t size = addr->ifa_family == AF_INET ? 4 : 16;
     const void *local = NULL;
 
@@ -113,7 +112,7 @@ static void take_addr(struct look *look, const struct nlmsghdr *message)
     }
     size_t left = message->nlmsg_len - NLMSG_LENGTH(sizeof *addr);
 
-    for (const struct rtattr *a = IFA_RTA(addr); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+    for (struct rtattr *a = IFA_RTA(addr); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
         /* On a point-to-point device IFA_ADDRESS is the other end's, and IFA_LOCAL its own. */
         bool own = a->rta_type == IFA_LOCAL || (a->rta_type == IFA_ADDRESS && local == NULL);
 
@@ -127,7 +126,7 @@ static void take_addr(struct look *look, const struct nlmsghdr *message)
 }
 
 /* Takes in a message of a dump. False: it was the last one. */
-static bool take(struct look *look, const struct nlmsghdr *message)
+static bool take(struct look *look, struct nlmsghdr *message)
 {
     switch (message->nlmsg_type) {
     case RTM_NEWLINK: take_link(look, message); return true;
@@ -160,7 +159,7 @@ static bool dump(int fd, uint16_t type, struct look *look)
         if (size <= 0) {
             return false;
         }
-        for (const struct nlmsghdr *m = (const void *)bytes; NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
+        for (struct nlmsghdr *m = (void *)bytes; NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
             if (!take(look, m)) {
                 return m->nlmsg_type == NLMSG_DONE;
             }

@@ -28,8 +28,8 @@ void a3mi_udp_whereabouts_fini(struct a3mi_udp_whereabouts *w);
 
 /*
  * Takes in what is to be read. True: the addresses that packets can come from are
- * others than before, and there are some. Those of loopback devices and
- * link-local ones do not count, unless it is the address that is bound.
+ * others than before, and there are some. Those that are good within the machine
+ * or a link only do not count, unless it is the address that is bound.
  */
 bool a3mi_udp_whereabouts_moved(struct a3mi_udp_whereabouts *w);
 

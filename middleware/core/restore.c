@@ -375,7 +375,8 @@ static void get_part(struct restorer *rs, struct a3mi_sender *sender, struct a3m
     if (good(rs) && tx != NULL) {
         struct a3mi_list *last = tx->parts.prev;
 
-        least = last == &tx->parts ? tx->acknowledged : a3mi_container_of(last, struct a3mi_part, on_tx)->first;
+        least = last == &tx->parts ? tx->acknowledged
+                                   : a3mi_container_of(last, struct a3mi_part, on_tx)->first;
     }
     struct a3mi_part *part = good(rs) && tx != NULL ? a3mi_unit_part(unit, tx) : NULL;
 

@@ -23,9 +23,9 @@
 
 /* What a channel has in a unit. */
 struct a3mi_part {
-    struct a3mi_tx *tx;      /* NULL: detached since */
-    struct a3mi_list on_tx;  /* in tx->parts while the unit is unacknowledged */
-    uint64_t first;          /* number of the first message that it holds a piece of */
+    struct a3mi_tx *tx;     /* NULL: detached since */
+    struct a3mi_list on_tx; /* in tx->parts while the unit is unacknowledged */
+    uint64_t first;         /* number of the first message that it holds a piece of */
 };
 
 struct a3mi_unit {

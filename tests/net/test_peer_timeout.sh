@@ -7,6 +7,7 @@
 set -euo pipefail
 # shellcheck source=tests/net/workers.sh
 . "$(dirname "${BASH_SOURCE[0]}")/workers.sh"
+check_options=(--timeouts)
 times=$((long == 1 ? 10 : 1))
 
 scenario() {
@@ -28,7 +29,7 @@ scenario() {
         await_through req
     done
     settle push pull req rep
-    verify --timeouts
+    verify
     expect "$checked" " lost [1-9][0-9]*, unknown [1-9]"
 }
 

@@ -495,9 +495,8 @@ static uint64_t number_of(const char *text)
 static void take_option(struct worker *worker, int at)
 {
     const char **const texts[] = {&worker->id, &worker->bind, &worker->log, &worker->link};
-    uint64_t *const numbers[] = {&worker->links,   &worker->count, &worker->window,
-                                 &worker->largest, &worker->life,  &worker->credit,
-                                 &worker->peer_timeout};
+    uint64_t *const numbers[] = {&worker->links, &worker->count,  &worker->window,      &worker->largest,
+                                 &worker->life,  &worker->credit, &worker->peer_timeout};
     if (optarg == NULL) {
         worker->rest = true;
     } else if (at < 4) {

@@ -14,8 +14,8 @@
 #   point NAME ID ADDRESS    a3m_node_set_peer in that worker
 #   wildcard HOST            prints the address that is all of the machine's, of the family of HOST
 #   settle NAME…                     once each has done its work, nothing is left in any, and they close
-#   verify OPTION…                   check.py with the options over the logs of all that were started so far;
-#                                    its sums are in $checked
+#   verify                           check.py over the logs of all that were started so far; its sums are
+#                                    in $checked
 #   figure NAME WHAT                 prints a number of its last statistics ("retransmitted")
 #   relay_end                        ends the relay of net_setup_relay; its counters are in $err
 #   hold SECONDS                     how long a fault lasts
@@ -29,10 +29,11 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/../support/net.sh"
 
 worker=$A3M_BUILD/tests/net/worker
-limit=110
 long=${A3M_LONG:-0}
+limit=$((long == 1 ? 900 : 110)) # 30 % of the packets lost: time-outs of 2 s, one after the other
 lives=0
 corrupting=0 # for the caller to set: packets are damaged
+check_options=() # for the caller to set: of check.py
 sent_logs=()
 received_logs=()
 declare -A statistics
@@ -141,7 +142,7 @@ await_done() {
 }
 
 verify() {
-    checked=$(python3 "$here/check.py" "$@" --sent "${sent_logs[@]}" --received "${received_logs[@]}") || fail "$checked"
+    checked=$(python3 "$here/check.py" "${check_options[@]}" --sent "${sent_logs[@]}" --received "${received_logs[@]}") || fail "$checked"
     printf '%s\n' "$checked"
     rm "${sent_logs[@]}" "${received_logs[@]}"
     sent_logs=()

@@ -172,7 +172,7 @@ net_move() {
 }
 
 net_rebind() {
-    local pair out= in=
+    local pair out='' in=''
     for pair in "$@"; do
         out+="udp sport ${pair%=*} udp sport set ${pair#*=};"$'\n'
         # Nobody is to be reached at the inner port from outside.

@@ -403,7 +403,7 @@ static void test_transport_udp_another_address_is_noticed(void **state)
     assert_false(udp->moved(e.self));
     assert_int_equal(set_address("tap1", SIOCSIFADDR, "10.9.0.7"), 0); /* announced, and nothing new */
     assert_false(udp->moved(e.self));
-    assert_int_equal(set_address("lo:1", SIOCSIFADDR, "10.9.1.1"), 0);
+    assert_int_equal(set_address("lo:1", SIOCSIFADDR, "127.0.0.9"), 0);
     assert_false(udp->moved(e.self));
     end_close(&e);
     close(tap);
