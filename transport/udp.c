@@ -7,7 +7,8 @@
  * The socket is never connected, so that the kernel reports no peer's ICMP
  * errors in the place of another peer's packet, and shares its port with nobody:
  * a port in use is an error. An endpoint belongs to whoever holds the node's
- * engine lock; no slot but `open` and `resolve` blocks.
+ * engine lock; no slot but `open` and `resolve` blocks. udp_whereabouts.h notices
+ * that the machine's addresses changed.
  */
 #include <errno.h>
 #include <limits.h>
@@ -22,6 +23,7 @@
 #include "transport/udp_address.h"
 #include "transport/udp_receiver.h"
 #include "transport/udp_sender.h"
+#include "transport/udp_whereabouts.h"
 
 enum {
     MTU = 8972, /* over IPv4 in a frame of 9,000 bytes */
@@ -41,6 +43,7 @@ struct endpoint {
     struct a3m_transport_stats stats;
     struct a3mi_udp_receiver receiver;
     struct a3mi_udp_sender sender;
+    struct a3mi_udp_whereabouts whereabouts;
 };
 
 /* ---- Opening ---------------------------------------------------------------- */
@@ -178,6 +181,7 @@ static int udp_open(const struct a3m_addr *local, const struct a3m_transport_con
     a3mi_udp_sender_init(&e->sender, e->fd, family, MTU, &e->stats);
     e->receive_buffer = get_int(e->fd, SOL_SOCKET, SO_RCVBUF);
     read_local(e);
+    a3mi_udp_whereabouts_init(&e->whereabouts, &e->local);
     *self = e;
     return 0;
 
@@ -194,6 +198,7 @@ static void udp_close(void *self)
 
     close(e->fd);
     a3mi_udp_receiver_fini(&e->receiver);
+    a3mi_udp_whereabouts_fini(&e->whereabouts);
     free(e);
 }
 
@@ -253,6 +258,20 @@ static void udp_stats(void *self, struct a3m_transport_stats *out)
     *out = e->stats;
 }
 
+static int udp_notice_fd(void *self)
+{
+    const struct endpoint *e = self;
+
+    return e->whereabouts.fd;
+}
+
+static bool udp_moved(void *self)
+{
+    struct endpoint *e = self;
+
+    return a3mi_udp_whereabouts_moved(&e->whereabouts);
+}
+
 /* ---- Moving packets --------------------------------------------------------- */
 
 static size_t udp_send(void *self, const struct a3m_packet_out *packets, size_t n)
@@ -282,4 +301,6 @@ const a3m_transport_ops a3mi_transport_udp = {
     .send = udp_send,
     .receive = udp_receive,
     .stats = udp_stats,
+    .notice_fd = udp_notice_fd,
+    .moved = udp_moved,
 };

@@ -10,6 +10,7 @@
 #include "core/congestion.h"
 #include "core/gate.h"
 #include "core/loopback.h"
+#include "core/move.h"
 #include "core/mutation.h"
 #include "core/receiver.h"
 #include "core/sender.h"
@@ -27,7 +28,6 @@ static void init_slabs(struct a3mi_assoc *assoc)
     a3mi_slab_init(&assoc->unit_slab, A3MI_UNIT_SIZE(A3MI_PACKET_SMALL_MAX), 64, 0);
     a3mi_slab_init(&assoc->large_unit_slab, A3MI_UNIT_SIZE(A3MI_PACKET_MAX), 16, 0);
     a3mi_ring_slabs_init(assoc);
-    a3mi_slab_init(&assoc->span_slab, sizeof(struct a3mi_span), 64, 0);
     a3mi_partial_slab_init(&assoc->partial_slab);
     a3mi_ranges_slabs_init(assoc);
     a3mi_answer_slabs_init(assoc);
@@ -42,7 +42,6 @@ static void fini_slabs(struct a3mi_assoc *assoc)
     a3mi_slab_fini(&assoc->unit_slab);
     a3mi_slab_fini(&assoc->large_unit_slab);
     a3mi_ring_slabs_fini(assoc);
-    a3mi_slab_fini(&assoc->span_slab);
     a3mi_slab_fini(&assoc->partial_slab);
     a3mi_ranges_slabs_fini(assoc);
     a3mi_slab_fini(&assoc->answer_slab);
@@ -138,6 +137,10 @@ int a3mi_assoc_new(struct a3mi_assoc **out, const struct a3mi_assoc_config *conf
     init_slabs(assoc);
     a3mi_loopback_init(assoc);
     a3mi_gate_init(&assoc->gate);
+    if (a3mi_move_init(assoc) != 0) {
+        a3mi_assoc_free(assoc);
+        return a3mi_fail_plain(A3M_ENOMEM);
+    }
     *out = assoc;
     return 0;
 }

@@ -45,15 +45,14 @@ struct a3mi_tx {
     uint64_t queued_bytes;
     bool unordered;           /* its messages wait for no earlier one at the receiver; set once attached */
     uint64_t packed;          /* messages wholly in units */
-    uint64_t acknowledged;    /* messages wholly acknowledged */
+    uint64_t acknowledged;    /* messages acknowledged that no unacknowledged one comes before */
     uint32_t units_in_flight; /* units that hold parts of this channel, unacknowledged */
 
     /* The association's own. */
     struct a3mi_list on_peer;
-    struct a3mi_span *span; /* the message that is partly in units */
+    struct a3mi_list parts; /* of units in flight, in the order of packing */
     struct a3mi_list acked; /* in the list of channels with acknowledgements to report */
-    uint64_t newly_acked;
-    bool credit_waiting; /* a grant for the other direction, not yet in a unit */
+    bool credit_waiting;    /* a grant for the other direction, not yet in a unit */
     uint32_t credit_epoch;
     uint64_t credit_messages;
     uint64_t credit_bytes;
@@ -99,7 +98,7 @@ struct a3mi_assoc_hooks {
     void (*credit)(void *arg, struct a3mi_rx *rx, uint32_t epoch, uint64_t messages, uint64_t bytes);
     /* A message is wholly in units: the hook owns it (and frees it). */
     void (*packed)(void *arg, struct a3mi_tx *tx, a3m_msg *msg);
-    /* `n` more messages of a channel are acknowledged (accepted by the peer's node). */
+    /* `n` more messages of a channel are acknowledged (accepted by the peer's node), as are all before them. */
     void (*acknowledged)(void *arg, struct a3mi_tx *tx, uint64_t n);
     /*
      * What was made with this incarnation of the peer is over (0: whatever was
@@ -161,6 +160,11 @@ void a3mi_peer_release(struct a3mi_assoc *assoc, struct a3mi_peer *peer);
 /* Sets where to send; moves every record at once, and asks the peer to answer from there. */
 void a3mi_peer_set_addr(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3m_addr *addr,
                         int64_t now);
+/*
+ * The addresses of this node's machine changed, or a link of it came up: peers are told by packets from the
+ * new one, as soon as it has settled, and no more often than is polite (core/move.h).
+ */
+void a3mi_assoc_moved(struct a3mi_assoc *assoc, int64_t now);
 /* NULL while none is known. */
 const struct a3m_addr *a3mi_peer_addr(const struct a3mi_peer *peer);
 /* NULL while not known. */

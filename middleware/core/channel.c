@@ -23,13 +23,13 @@ void a3mi_tx_attach(struct a3mi_assoc *assoc, struct a3mi_tx *tx, struct a3mi_pe
 }
 
 /* Its parts in units go; more than one sender may have some while one is on its way out. */
-static void forget_units(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
+static void forget_units(struct a3mi_tx *tx)
 {
     A3MI_LIST_FOREACH (it, &tx->peer->senders) {
         struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
 
         if (sender->incarnation == tx->incarnation) {
-            a3mi_sender_forget(assoc, sender, tx);
+            a3mi_sender_forget(sender, tx);
         }
     }
 }
@@ -54,8 +54,8 @@ struct a3mi_tx_rest a3mi_tx_detach(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
     if (tx == assoc->loopback.current) {
         assoc->loopback.current = NULL;
     }
-    forget_units(assoc, tx);
-    a3mi_tx_drop_queue(assoc, tx);
+    forget_units(tx);
+    a3mi_tx_drop_queue(tx);
     a3mi_list_remove(&tx->on_peer);
     tx->peer = NULL;
     struct a3mi_sender *sender = a3mi_sender_find(peer, tx->incarnation, false);

@@ -49,8 +49,8 @@ bool a3mi_channel_pack(struct a3mi_assoc *assoc, struct a3mi_ready *ready, struc
 /* Puts a channel that has something to send in line. A3M_ENOMEM. */
 int a3mi_tx_line_up(struct a3mi_assoc *assoc, struct a3mi_tx *tx);
 
-/* Frees what waits in a channel, and its span; not what units hold of it. */
-void a3mi_tx_drop_queue(struct a3mi_assoc *assoc, struct a3mi_tx *tx);
+/* Frees what waits in a channel; not what units hold of it. */
+void a3mi_tx_drop_queue(struct a3mi_tx *tx);
 
 /* Calls the hook for all channels in assoc->acked. */
 void a3mi_channel_report_acked(struct a3mi_assoc *assoc);

@@ -29,6 +29,7 @@ void a3mi_tx_init(struct a3mi_tx *tx, uint32_t index)
     a3mi_list_init(&tx->on_peer);
     a3mi_list_init(&tx->ready);
     a3mi_list_init(&tx->acked);
+    a3mi_list_init(&tx->parts);
 }
 
 static size_t left(const struct packing *packing)
@@ -67,25 +68,6 @@ static uint8_t *copy_bytes(uint8_t *p, const a3m_msg *msg, size_t props, size_t 
         memcpy(p, msg->data + offset, n);
     }
     return p + n;
-}
-
-/* Which of its message's pieces a unit holds. Counts the unit in the message's span when it is split. */
-static void count_piece(struct a3mi_part *part, struct a3mi_tx *tx, bool first, bool last)
-{
-    if (first && last) {
-        part->messages++;
-        return;
-    }
-    tx->span->units++;
-    if (first) {
-        part->tail = tx->span;
-    } else {
-        part->head = tx->span;
-    }
-    if (last) {
-        tx->span->whole = true;
-        tx->span = NULL;
-    }
 }
 
 /* The first message of the channel is wholly in units: it leaves. */
@@ -146,23 +128,10 @@ static bool pack_message(struct packing *packing, struct a3mi_tx *tx, bool *gone
     if (total == 0 && left(packing) < a3mi_frame_data_header(flags)) {
         return false;
     }
-    bool first = tx->offset == 0;
     bool last = (flags & A3MI_FRAME_LAST) != 0;
 
-    if (first && !last && (tx->span = a3mi_slab_get(&assoc->span_slab)) == NULL) {
+    if (a3mi_unit_part(packing->unit, tx) == NULL) {
         return false;
-    }
-    struct a3mi_part *part = a3mi_unit_part(packing->unit, tx);
-
-    if (part == NULL) {
-        if (first && !last) {
-            a3mi_slab_put(&assoc->span_slab, tx->span);
-            tx->span = NULL;
-        }
-        return false;
-    }
-    if (first && !last) {
-        *tx->span = (struct a3mi_span){.tx = tx};
     }
     struct a3mi_frame frame = {
         .flags = flags,
@@ -176,7 +145,6 @@ static bool pack_message(struct packing *packing, struct a3mi_tx *tx, bool *gone
     packing->p = copy_bytes(a3mi_frame_write_data(packing->p, &frame), msg, props, tx->offset, n);
     packing->link = tx->index;
     packing->next = last ? tx->packed + 1 : 0;
-    count_piece(part, tx, first, last);
     tx->offset += n;
     if (last) {
         *gone = true;
@@ -242,22 +210,16 @@ bool a3mi_channel_pack(struct a3mi_assoc *assoc, struct a3mi_ready *ready, struc
     return full;
 }
 
-void a3mi_tx_drop_queue(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
+void a3mi_tx_drop_queue(struct a3mi_tx *tx)
 {
     struct a3mi_fifo_node *node;
 
     while ((node = a3mi_fifo_pop(&tx->queue)) != NULL) {
         a3m_msg_free(a3mi_container_of(node, a3m_msg, node));
     }
-    if (tx->span != NULL) {
-        /* Units that hold pieces of it have been told to forget it. */
-        a3mi_slab_put(&assoc->span_slab, tx->span);
-        tx->span = NULL;
-    }
     tx->offset = 0;
     tx->queued_bytes = 0;
     tx->credit_waiting = false;
-    tx->newly_acked = 0;
     a3mi_list_remove(&tx->ready);
     a3mi_list_remove(&tx->acked);
 }
@@ -268,9 +230,8 @@ void a3mi_channel_report_acked(struct a3mi_assoc *assoc)
 
     while ((it = a3mi_list_pop_front(&assoc->acked)) != NULL) {
         struct a3mi_tx *tx = a3mi_container_of(it, struct a3mi_tx, acked);
-        uint64_t n = tx->newly_acked;
+        uint64_t n = a3mi_unit_acked_below(tx) - tx->acknowledged;
 
-        tx->newly_acked = 0;
         tx->acknowledged += n;
         if (tx->index != 0) {
             assoc->hooks->acknowledged(assoc->arg, tx, n);

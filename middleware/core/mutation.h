@@ -43,6 +43,7 @@ struct a3m_addr;
     X(NOT_OWED, "a peer that lives on is not told that all is ended")                    \
     X(NOT_AFRESH, "no opening afresh to tell it")                                        \
     X(NOT_FOLLOWED, "a record that moved is not followed")                               \
+    X(MOVE_UNTOLD, "a node that moved tells nobody")                                     \
     X(LINK_BOTH_ANSWER, "both ends take the request that crossed")                       \
     X(LINK_NONE_ANSWERS, "neither end takes the request that crossed")                   \
     X(LINK_END_UNKNOWN, "END of an unknown link ignored")                                \

@@ -24,6 +24,7 @@ static struct a3mi_peer *peer_new(struct a3mi_assoc *assoc)
         return NULL;
     }
     *peer = (struct a3mi_peer){0};
+    a3mi_list_init(&peer->untold);
     a3mi_list_init(&peer->debtor);
     a3mi_list_init(&peer->links);
     a3mi_list_init(&peer->txs);
@@ -59,6 +60,7 @@ void a3mi_peer_free(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
         a3mi_mapb_remove(&assoc->peers_by_id, &peer->by_id);
     }
     a3mi_list_remove(&peer->all);
+    a3mi_list_remove(&peer->untold);
     a3mi_slab_put(&assoc->peer_slab, peer);
     assoc->stats.peers--;
 }
@@ -257,8 +259,10 @@ void a3mi_peer_move(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t i
     A3MI_LIST_FOREACH (it, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
-        if (receiver->incarnation == incarnation && receiver->proven) {
+        if (receiver->incarnation == incarnation && receiver->proven &&
+            !a3mi_addr_eq(&receiver->path.addr, addr)) {
             receiver->path.addr = *addr;
+            a3mi_receiver_ack_now(assoc, receiver); /* what was said before went where nobody is */
         }
     }
     a3mi_peer_at(assoc, peer, addr);

@@ -37,6 +37,7 @@ struct a3mi_peer {
     struct a3m_addr addr; /* where new records are opened; kind NONE: not known */
     uint32_t refs;
     struct a3mi_list all;
+    struct a3mi_list untold;    /* in assoc->move.untold */
     struct a3mi_list debtor;    /* in assoc->debtors: kept only for what an incarnation is owed */
     struct a3mi_list links;     /* the caller's */
     struct a3mi_list txs;       /* a3mi_tx.on_peer: channels attached */

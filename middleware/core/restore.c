@@ -21,7 +21,6 @@ struct restorer {
     struct a3mi_rd rd;
     struct a3mi_peer **peers; /* by ordinal */
     uint64_t peers_count;
-    struct a3mi_map64 spans; /* id → a3mi_span */
     int error;
 };
 
@@ -222,46 +221,16 @@ static void get_peers(struct restorer *rs)
 
 /* ---- Channels ------------------------------------------------------------------ */
 
-/* The channel's span with the id that comes, made when it is named first; NULL for id 0, or for want of memory. */
-static struct a3mi_span *get_span(struct restorer *rs, const struct a3mi_tx *tx)
-{
-    uint32_t id = a3mi_rd_u32(&rs->rd);
-    struct a3mi_span *span = id != 0 ? a3mi_map64_get(&rs->spans, id) : NULL;
-
-    if (id == 0) {
-        return NULL;
-    }
-    if (span != NULL) {
-        if (span->tx == tx) {
-            return span;
-        }
-        fail(rs, A3M_EPROTO);
-        return NULL;
-    }
-    span = a3mi_slab_get(&rs->assoc->span_slab);
-    if (span == NULL || a3mi_map64_put(&rs->spans, id, span) != 0) {
-        a3mi_slab_put(&rs->assoc->span_slab, span);
-        fail(rs, A3M_ENOMEM);
-        return NULL;
-    }
-    *span = (struct a3mi_span){.whole = true, .tx = tx};
-    return span;
-}
-
 static void get_sending(struct restorer *rs, struct a3mi_tx *tx)
 {
     tx->offset = (size_t)a3mi_rd_u64(&rs->rd);
     tx->packed = a3mi_rd_u64(&rs->rd);
     tx->acknowledged = a3mi_rd_u64(&rs->rd);
-    tx->span = get_span(rs, tx);
     tx->queued_bytes = get_queue(rs, &tx->queue);
-    if (tx->span != NULL) {
-        tx->span->whole = false;
-    }
     struct a3mi_fifo_node *first = a3mi_fifo_peek(&tx->queue);
     size_t most = first != NULL ? a3mi_container_of(first, a3m_msg, node)->size + A3MI_PROPS_MAX : 0;
 
-    if (tx->offset > most || (tx->offset > 0) != (tx->span != NULL) || tx->acknowledged > tx->packed) {
+    if (tx->offset > most || tx->acknowledged > tx->packed) {
         fail(rs, A3M_EPROTO);
     }
 }
@@ -404,21 +373,25 @@ static struct a3mi_tx *find_tx(struct a3mi_sender *sender, uint32_t index)
 static void get_part(struct restorer *rs, struct a3mi_sender *sender, struct a3mi_unit *unit)
 {
     struct a3mi_tx *tx = find_tx(sender, a3mi_rd_u32(&rs->rd));
+    uint64_t first = a3mi_rd_u64(&rs->rd);
+    unsigned before = unit->parts_count;
+    uint64_t least = 0; /* parts are in the order of messages */
+
+    if (good(rs) && tx != NULL) {
+        struct a3mi_list *last = tx->parts.prev;
+
+        least = last == &tx->parts ? tx->acknowledged
+                                   : a3mi_container_of(last, struct a3mi_part, on_tx)->first;
+    }
     struct a3mi_part *part = good(rs) && tx != NULL ? a3mi_unit_part(unit, tx) : NULL;
 
-    if (part == NULL || part->head != NULL || part->tail != NULL) { /* or the channel is named twice */
+    /* Not added: the channel is named twice. The message that is packed now counts when it is begun. */
+    if (part == NULL || unit->parts_count == before || first < least ||
+        first >= tx->packed + (tx->offset > 0 ? 1 : 0)) {
         fail(rs, A3M_EPROTO);
         return;
     }
-    part->messages = a3mi_rd_u32(&rs->rd);
-    part->head = get_span(rs, tx);
-    part->tail = get_span(rs, tx);
-    if (part->head != NULL) {
-        part->head->units++;
-    }
-    if (part->tail != NULL) {
-        part->tail->units++;
-    }
+    part->first = first;
 }
 
 static void get_unit(struct restorer *rs, struct a3mi_sender *sender, uint64_t seq)
@@ -684,7 +657,6 @@ int a3mi_assoc_restore(struct a3mi_assoc **out, const struct a3mi_assoc_config *
     assoc->last_index = a3mi_rd_u32(&rs.rd);
     a3mi_slab_init(&peers, (a3mi_rd_left(&rs.rd) / 12 + 1) * sizeof(struct a3mi_peer *), 1, 1);
     rs.peers = a3mi_slab_get(&peers);
-    a3mi_map64_init_seeded(&rs.spans, own.seed);
     if (rs.peers == NULL) {
         fail(&rs, A3M_ENOMEM);
     } else if (assoc->dropped > assoc->ck) {
@@ -699,7 +671,6 @@ int a3mi_assoc_restore(struct a3mi_assoc **out, const struct a3mi_assoc_config *
     } else {
         undo(&rs);
     }
-    a3mi_map64_fini(&rs.spans);
     a3mi_slab_put(&peers, rs.peers);
     a3mi_slab_fini(&peers);
     return rs.error == 0 ? 0 : a3mi_fail(rs.error, "the snapshot is damaged, or does not go with the links");

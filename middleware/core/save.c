@@ -25,7 +25,6 @@
 struct saver {
     struct a3mi_assoc *assoc;
     const struct a3mi_sink *sink;
-    uint32_t spans;
 };
 
 /* ---- Values ------------------------------------------------------------------ */
@@ -135,24 +134,12 @@ static void put_peers(const struct saver *sv)
 
 /* ---- Channels ------------------------------------------------------------------ */
 
-static uint32_t span_id(struct saver *sv, struct a3mi_span *span)
-{
-    if (span == NULL) {
-        return 0;
-    }
-    if (span->id == 0) {
-        span->id = ++sv->spans;
-    }
-    return span->id;
-}
-
 /* What a sender's own channel and a link's have in common. */
 static void put_sending(struct saver *sv, const struct a3mi_tx *tx)
 {
     put_u64(sv, tx->offset);
     put_u64(sv, tx->packed);
     put_u64(sv, tx->acknowledged);
-    put_u32(sv, span_id(sv, tx->span));
     put_queue(sv, &tx->queue);
 }
 
@@ -249,9 +236,7 @@ static void put_unit(struct saver *sv, struct a3mi_unit *unit)
             continue;
         }
         put_u32(sv, part->tx->index);
-        put_u32(sv, part->messages);
-        put_u32(sv, span_id(sv, part->head));
-        put_u32(sv, span_id(sv, part->tail));
+        put_u64(sv, part->first);
     }
 }
 
@@ -351,40 +336,6 @@ static void put_header(const struct saver *sv)
     put_u32(sv, assoc->last_index);
 }
 
-static void clear_span(struct a3mi_span *span)
-{
-    if (span != NULL) {
-        span->id = 0;
-    }
-}
-
-static void clear_sender(struct a3mi_sender *sender)
-{
-    clear_span(sender->control.span);
-    for (uint64_t seq = sender->acked; seq != sender->next; seq++) {
-        struct a3mi_unit *unit = a3mi_ring_get(&sender->ring, seq);
-
-        for (unsigned i = 0; unit != NULL && i < unit->parts_count; i++) {
-            clear_span(unit->parts[i].head);
-            clear_span(unit->parts[i].tail);
-        }
-    }
-}
-
-static void clear_spans(const struct saver *sv)
-{
-    A3MI_LIST_FOREACH (it, &sv->assoc->peers) {
-        const struct a3mi_peer *peer = a3mi_container_of(it, struct a3mi_peer, all);
-
-        A3MI_LIST_FOREACH (at, &peer->txs) {
-            clear_span(a3mi_container_of(at, struct a3mi_tx, on_peer)->span);
-        }
-        A3MI_LIST_FOREACH (at, &peer->senders) {
-            clear_sender(a3mi_container_of(at, struct a3mi_sender, on_peer));
-        }
-    }
-}
-
 void a3mi_assoc_save(struct a3mi_assoc *assoc, const struct a3mi_sink *sink, int64_t now)
 {
     struct saver sv = {.assoc = assoc, .sink = sink};
@@ -402,7 +353,6 @@ void a3mi_assoc_save(struct a3mi_assoc *assoc, const struct a3mi_sink *sink, int
     put_receivers(&sv);
     put_queue(&sv, &assoc->loopback.control);
     put_u64(&sv, A3MI_SNAPSHOT_MAGIC);
-    clear_spans(&sv);
 }
 
 void a3mi_assoc_saved(struct a3mi_assoc *assoc)

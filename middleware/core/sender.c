@@ -427,7 +427,7 @@ static void free_units(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
         struct a3mi_unit *unit = a3mi_ring_get(&sender->ring, seq);
 
         if (unit != NULL) {
-            a3mi_unit_forget(assoc, unit, NULL);
+            a3mi_unit_forget(unit, NULL);
             a3mi_unit_free(assoc, unit);
         }
     }
@@ -438,7 +438,7 @@ void a3mi_sender_free(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     struct a3mi_peer *peer = sender->peer;
 
     free_units(assoc, sender);
-    a3mi_tx_drop_queue(assoc, &sender->control);
+    a3mi_tx_drop_queue(&sender->control);
     while (a3mi_list_pop_front(&sender->ready.channels) != NULL) {}
     if (sender->counted) {
         assoc->unfinished--;
@@ -476,13 +476,13 @@ void a3mi_sender_end(struct a3mi_assoc *assoc, struct a3mi_sender *sender, enum 
     a3mi_peer_release(assoc, peer);
 }
 
-void a3mi_sender_forget(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_tx *tx)
+void a3mi_sender_forget(struct a3mi_sender *sender, const struct a3mi_tx *tx)
 {
     for (uint64_t seq = sender->acked; seq != sender->next && tx->units_in_flight > 0; seq++) {
         struct a3mi_unit *unit = a3mi_ring_get(&sender->ring, seq);
 
         if (unit != NULL) {
-            a3mi_unit_forget(assoc, unit, tx);
+            a3mi_unit_forget(unit, tx);
         }
     }
 }

@@ -38,6 +38,7 @@ struct a3mi_sender {
     bool accepted_any; /* something was acknowledged */
     bool ping_due, open_due;
     bool afresh;          /* its OPEN says so; until a first unit is acknowledged */
+    bool greets;          /* the next unit goes even if it is empty: to be heard, and acknowledged */
     bool limited;         /* window or pacer hold more back */
     uint64_t s, order;    /* ours: on the wire, and the clock value behind it */
     uint64_t r;           /* the peer's; OPEN only */
@@ -72,10 +73,10 @@ struct a3mi_sender {
     uint8_t cookie[A3MI_COOKIE_SIZE];
 };
 
-/* Whether messages wait, or a first unit must go because its OPEN has news. */
+/* Whether messages wait, or a unit must go because its OPEN has news, or for its own sake. */
 static inline bool a3mi_sender_has_new(const struct a3mi_sender *s)
 {
-    return !a3mi_ready_empty(&s->ready) || (s->afresh && s->next == 0);
+    return !a3mi_ready_empty(&s->ready) || (s->afresh && s->next == 0) || s->greets;
 }
 
 static inline bool a3mi_sender_unfinished(const struct a3mi_sender *s)
@@ -136,7 +137,7 @@ void a3mi_sender_close(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 /* Ends what was made with its incarnation, itself included, and calls the hook peer_ended. */
 void a3mi_sender_end(struct a3mi_assoc *assoc, struct a3mi_sender *sender, enum a3mi_peer_end why);
 /* A channel is detached: its parts go. */
-void a3mi_sender_forget(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3mi_tx *tx);
+void a3mi_sender_forget(struct a3mi_sender *sender, const struct a3mi_tx *tx);
 /* Another path: what is known of the old one says nothing. Asks the peer to answer from there. */
 void a3mi_sender_move(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3m_addr *addr);
 

@@ -46,7 +46,7 @@ static bool join_peer(struct a3mi_assoc *assoc, struct a3mi_sender *sender, stru
     bool spare = a3mi_sender_find(into, accept->incarnation, false) != NULL ||
                  a3mi_sender_find(into, 0, false) != NULL;
 
-    a3mi_tx_drop_queue(assoc, &sender->control);
+    a3mi_tx_drop_queue(&sender->control);
     from->refs++;
     into->refs++;
     a3mi_list_remove(&sender->on_peer);

@@ -142,11 +142,12 @@ static struct a3mi_unit *build_unit(struct a3mi_assoc *assoc, struct a3mi_sender
     a3mi_ring_set(&sender->ring, sender->next++, unit);
     bool full = a3mi_channel_pack(assoc, &sender->ready, unit, room);
 
-    if (unit->frames == 0 && !(sender->afresh && unit->seq == 0)) {
+    if (unit->frames == 0 && !(sender->afresh && unit->seq == 0) && !sender->greets) {
         a3mi_ring_set(&sender->ring, --sender->next, NULL);
         a3mi_unit_free(assoc, unit);
         return NULL;
     }
+    sender->greets = false;
     unit->flags = full ? 0 : A3MI_DATA_UNFILLED;
     pad(unit, full ? room : A3MI_PACKET_MIN - around);
     sender->held += unit->frames;

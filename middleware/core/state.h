@@ -7,7 +7,8 @@
  *   output.c     packets out                 receiver*.c  R: what we receive
  *   gate.c       packets that wait           save.c, restore.c  the state, stored
  *   answer.c     small packets that wait     channel_*.c  messages to frames and back
- *   loopback.c   the peer that is this node  path.c       addresses that move
+ *   loopback.c   the peer that is this node  path.c       addresses of peers that move
+ *   move.c       this node's own
  *
  * Whole packets come in and go out one at a time, so nothing here is entered
  * twice: hooks may only call what assoc.h allows them, which changes queues,
@@ -83,6 +84,14 @@ struct a3mi_gate {
     struct a3mi_slab slab, large_slab;
 };
 
+/* Telling peers where this node is (core/move.h). */
+struct a3mi_move {
+    struct a3mi_alarm alarm;
+    struct a3mi_list untold;    /* of a3mi_peer.untold: this round's */
+    int64_t wanted_at, step_at; /* the next round, the next peers of this one; INT64_MAX */
+    int64_t begun_at, gap;      /* of the last round, and how long after that the next one may be */
+};
+
 struct a3mi_assoc {
     struct a3mi_slab self; /* this struct's own */
     struct a3mi_assoc_config config;
@@ -132,11 +141,12 @@ struct a3mi_assoc {
 
     struct a3mi_loopback loopback;
     struct a3mi_gate gate;
+    struct a3mi_move move;
 
     struct a3mi_slab peer_slab, sender_slab, receiver_slab, unit_slab, large_unit_slab;
     struct a3mi_slab ring_slabs[A3MI_RING_SIZES];     /* core/ring.h */
     struct a3mi_slab ranges_slabs[A3MI_RANGES_SIZES]; /* core/channel.h */
-    struct a3mi_slab span_slab, partial_slab, answer_slab, large_answer_slab, parting_slab;
+    struct a3mi_slab partial_slab, answer_slab, large_answer_slab, parting_slab;
     struct a3mi_assoc_stats stats;
 };
 

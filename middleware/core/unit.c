@@ -14,22 +14,18 @@ struct a3mi_part *a3mi_unit_part(struct a3mi_unit *unit, struct a3mi_tx *tx)
     }
     struct a3mi_part *part = &unit->parts[unit->parts_count++];
 
-    *part = (struct a3mi_part){.tx = tx};
+    *part = (struct a3mi_part){.tx = tx, .first = tx->packed};
+    a3mi_list_init(&part->on_tx);
+    a3mi_list_push_back(&tx->parts, &part->on_tx);
     tx->units_in_flight++;
     return part;
 }
 
-/* One unit less holds a piece. Returns how many messages that makes acknowledged. */
-static uint32_t span_less(struct a3mi_assoc *assoc, struct a3mi_span **at)
+uint64_t a3mi_unit_acked_below(const struct a3mi_tx *tx)
 {
-    struct a3mi_span *span = *at;
+    struct a3mi_list *oldest = a3mi_list_first(&tx->parts);
 
-    *at = NULL;
-    if (span == NULL || --span->units > 0 || !span->whole) {
-        return 0;
-    }
-    a3mi_slab_put(&assoc->span_slab, span);
-    return 1;
+    return oldest != NULL ? a3mi_container_of(oldest, struct a3mi_part, on_tx)->first : tx->packed;
 }
 
 void a3mi_unit_acknowledged(struct a3mi_assoc *assoc, struct a3mi_unit *unit)
@@ -42,31 +38,15 @@ void a3mi_unit_acknowledged(struct a3mi_assoc *assoc, struct a3mi_unit *unit)
             continue;
         }
         tx->units_in_flight--;
-        tx->newly_acked += part->messages;
-        tx->newly_acked += span_less(assoc, &part->head);
-        tx->newly_acked += span_less(assoc, &part->tail);
-        if (tx->newly_acked > 0 && !a3mi_list_linked(&tx->acked)) {
+        a3mi_list_remove(&part->on_tx);
+        if (a3mi_unit_acked_below(tx) > tx->acknowledged && !a3mi_list_linked(&tx->acked)) {
             a3mi_list_push_back(&assoc->acked, &tx->acked);
         }
     }
     unit->parts_count = 0;
 }
 
-/*
- * Whoever forgets a channel forgets it in all units, so its spans go with their
- * last unit; the one that the channel is still filling is the channel's to free.
- */
-static void span_forget(struct a3mi_assoc *assoc, const struct a3mi_tx *tx, struct a3mi_span **at)
-{
-    struct a3mi_span *span = *at;
-
-    *at = NULL;
-    if (span != NULL && --span->units == 0 && span != tx->span) {
-        a3mi_slab_put(&assoc->span_slab, span);
-    }
-}
-
-void a3mi_unit_forget(struct a3mi_assoc *assoc, struct a3mi_unit *unit, const struct a3mi_tx *tx)
+void a3mi_unit_forget(struct a3mi_unit *unit, const struct a3mi_tx *tx)
 {
     for (unsigned i = 0; i < unit->parts_count; i++) {
         struct a3mi_part *part = &unit->parts[i];
@@ -74,8 +54,7 @@ void a3mi_unit_forget(struct a3mi_assoc *assoc, struct a3mi_unit *unit, const st
         if (part->tx == NULL || (tx != NULL && part->tx != tx)) {
             continue;
         }
-        span_forget(assoc, part->tx, &part->head);
-        span_forget(assoc, part->tx, &part->tail);
+        a3mi_list_remove(&part->on_tx);
         part->tx->units_in_flight--;
         part->tx = NULL;
     }

@@ -21,20 +21,11 @@
 #define A3MI_UNIT_SIZE(packet) \
     (offsetof(struct a3mi_unit, bytes) + A3MI_UNIT_HEADROOM + A3MI_UNIT_FRAMES(packet))
 
-/* A message that is spread over several units: it is acknowledged when all of them are. */
-struct a3mi_span {
-    uint32_t units;           /* that hold a piece of it, unacknowledged */
-    bool whole;               /* all of it is in units */
-    uint32_t id;              /* while a snapshot is written; 0 otherwise */
-    const struct a3mi_tx *tx; /* whose message it is */
-};
-
 /* What a channel has in a unit. */
 struct a3mi_part {
     struct a3mi_tx *tx;     /* NULL: detached since */
-    uint32_t messages;      /* wholly in this unit */
-    struct a3mi_span *head; /* of the message that was begun before, or NULL */
-    struct a3mi_span *tail; /* of the message that begins here and goes on, or NULL */
+    struct a3mi_list on_tx; /* in tx->parts while the unit is unacknowledged */
+    uint64_t first;         /* number of the first message that it holds a piece of */
 };
 
 struct a3mi_unit {
@@ -78,16 +69,22 @@ static inline uint8_t *a3mi_unit_frames(struct a3mi_unit *unit)
     return unit->bytes + A3MI_UNIT_HEADROOM;
 }
 
-/* The part of a channel, added if need be; NULL when all are taken. */
+/* The part of a channel, added if need be, for the message that it packs now; NULL when all are taken. */
 struct a3mi_part *a3mi_unit_part(struct a3mi_unit *unit, struct a3mi_tx *tx);
 
 /*
- * The unit was acknowledged: adds to its channels' `newly_acked` and puts those
- * into assoc->acked. The parts are then empty.
+ * What is acknowledged of a channel: all messages below this number. Later ones may be, but their receiver keeps
+ * them until it has the ones before, and throws them away should it never get these.
+ */
+uint64_t a3mi_unit_acked_below(const struct a3mi_tx *tx);
+
+/*
+ * The unit was acknowledged: puts its channels into assoc->acked when that makes
+ * messages of theirs acknowledged. The parts are then empty.
  */
 void a3mi_unit_acknowledged(struct a3mi_assoc *assoc, struct a3mi_unit *unit);
 
 /* Takes a channel (NULL: every channel) out of the unit, which stays as it is otherwise. */
-void a3mi_unit_forget(struct a3mi_assoc *assoc, struct a3mi_unit *unit, const struct a3mi_tx *tx);
+void a3mi_unit_forget(struct a3mi_unit *unit, const struct a3mi_tx *tx);
 
 #endif

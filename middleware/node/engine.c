@@ -377,9 +377,19 @@ static void engine_turn(void *arg, struct a3mi_turn *turn)
     node->turn = NULL;
 }
 
+/* Something about this machine's addresses. The next turn's timers say when peers are told. */
+static void engine_notice(void *arg, int64_t now)
+{
+    struct a3mi_node *node = arg;
+    if (node->transport->moved(node->transport_self)) {
+        a3mi_assoc_moved(node->assoc, now);
+    }
+}
+
 static void engine_after(void *arg, void *what)
 {
     a3mi_node_after(arg, what);
 }
 
-const struct a3mi_reader_ops a3mi_engine_ops = {.turn = engine_turn, .after = engine_after};
+const struct a3mi_reader_ops a3mi_engine_ops = {
+    .turn = engine_turn, .notice = engine_notice, .after = engine_after};

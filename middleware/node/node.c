@@ -47,6 +47,14 @@ static void in_parent(void)
     pthread_mutex_unlock(&all_lock);
 }
 
+/* What the transport tells of changed addresses by; -1: it does not. */
+static int notice_fd(const struct a3mi_node *node)
+{
+    const a3m_transport_ops *ops = node->transport;
+    bool has = ops->size > offsetof(a3m_transport_ops, moved) && ops->notice_fd != NULL && ops->moved != NULL;
+    return has ? ops->notice_fd(node->transport_self) : -1;
+}
+
 /*
  * Descriptors are closed, so that a port is free when the parent has gone, and nothing that arrives there
  * lies in a queue that nobody reads. Memory is left alone: locks in it may be held by threads that are not here.
@@ -58,6 +66,9 @@ static void in_child(void)
         struct a3mi_node *node = a3mi_container_of(it, struct a3mi_node, on_process);
         a3mi_reader_abandon(node->reader);
         (void)close(node->transport->fd(node->transport_self));
+        if (notice_fd(node) >= 0) {
+            (void)close(notice_fd(node));
+        }
     }
     pthread_mutex_unlock(&all_lock);
 }
@@ -209,6 +220,8 @@ static int make_reader(struct a3mi_node *node)
 {
     struct a3mi_reader_config config = {
         .transport_fd = node->transport->fd(node->transport_self),
+        .has_notice = notice_fd(node) >= 0,
+        .notice_fd = notice_fd(node),
         .lease_ns = node->config.lease.ns,
         .spin_ns = node->config.spin.ns,
         .bundle = !node->config.no_bundling,
@@ -384,6 +397,7 @@ static void set_peer(void *arg, struct a3mi_turn *turn)
         job->result = A3M_ENOMEM;
     } else {
         a3mi_peer_set_addr(node->assoc, peer, &job->addr, turn->now);
+        turn->more = true; /* the peer is asked there now, not when something else comes up */
     }
     node->turn = NULL;
 }

@@ -3,7 +3,7 @@
  * The life of a reader, its thread and its loop. libuv runs the loop and watches
  * one descriptor, the private epoll set, which holds the transport (while the
  * thread has the reader role), the alarm of deadlines, the alarm of the lease,
- * and the eventfd of a3mi_reader_signal. A bare uv_poll_t on the transport would
+ * the transport's notices, and the eventfd of a3mi_reader_signal. A bare uv_poll_t on the transport would
  * stop itself with UV_EBADF at the first transmit stamp (POLLERR without POLLPRI).
  */
 #include "runtime/reader.h"
@@ -52,6 +52,13 @@ static void deadline_went_off(struct a3mi_reader *reader)
     a3mi_turnlock_unlock(&reader->lock); /* the turn that follows looks at the outbox */
 }
 
+static void notice_came(struct a3mi_reader *reader)
+{
+    a3mi_turnlock_take(&reader->lock);
+    reader->ops.notice(reader->arg, a3mi_clock_now());
+    a3mi_turnlock_unlock(&reader->lock); /* the turn that follows looks at the outbox */
+}
+
 /* Takes in why the thread woke up; returns what its turns shall do besides. */
 static unsigned causes(struct a3mi_reader *reader)
 {
@@ -68,6 +75,7 @@ static unsigned causes(struct a3mi_reader *reader)
         case A3MI_SOURCE_DEADLINE: deadline_went_off(reader); break;
         case A3MI_SOURCE_LEASE: flags |= lease_went_off(reader); break;
         case A3MI_SOURCE_SIGNAL: drain_signal(reader); break;
+        case A3MI_SOURCE_NOTICE: notice_came(reader); break;
         case A3MI_SOURCE_BUNDLE:
             a3mi_reader_count(&reader->counters.timer_wakeups);
             a3mi_reader_bundle_went_off(reader, a3mi_clock_now());
@@ -416,6 +424,9 @@ static int open_all(struct a3mi_reader *reader)
         goto fail_set;
     }
     rc = watch(reader, reader->role.lease.fd, A3MI_SOURCE_LEASE);
+    if (rc == 0 && reader->config.has_notice) {
+        rc = watch(reader, reader->config.notice_fd, A3MI_SOURCE_NOTICE);
+    }
     if (rc != 0) {
         goto fail_role;
     }

@@ -53,6 +53,8 @@ struct a3mi_reader_ops {
      * that are due, sends. May not block, may take socket locks.
      */
     void (*turn)(void *arg, struct a3mi_turn *turn);
+    /* `notice_fd` was readable: takes in what is there. [engine lock held] A turn follows. */
+    void (*notice)(void *arg, int64_t now);
     /* Runs after the engine lock is let go, with turn.after, when that is not NULL. */
     void (*after)(void *arg, void *what);
     /*
@@ -64,6 +66,8 @@ struct a3mi_reader_ops {
 
 struct a3mi_reader_config {
     int transport_fd;
+    bool has_notice;  /* whether there is a second descriptor, watched by the thread whoever has the role */
+    int notice_fd;    /* readable: see `notice` */
     int64_t lease_ns; /* 1 ms */
     int64_t spin_ns;  /* 50 us; 0: never spin */
     bool bundle;      /* whether a3mi_reader_carry may hold dense sends */

@@ -36,6 +36,7 @@ enum a3mi_reader_source {
     A3MI_SOURCE_LEASE,
     A3MI_SOURCE_SIGNAL,
     A3MI_SOURCE_BUNDLE,
+    A3MI_SOURCE_NOTICE,
 };
 
 struct a3mi_reader_counters {

@@ -53,22 +53,33 @@ say "the server is still there, and ends in order"
 stop server TERM 0
 expect_file "$work/server.out" ''
 
-say "IPv6"
-start server6 rep --bind 'udp://[::1]:0' --socket echo --echo
-await_address server6
-expect "$address" "^udp://\[::1\]:[1-9]"
-run 0 req --link "$address/echo" --data six --count 2 --timeout 20s
-expect_file "$work/out" $'six\nsix'
-stop server6 INT 0
+# ::1 is an address of the loopback device; containers are often without it.
+has_ipv6() { grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null; }
+
+if has_ipv6; then
+    say "IPv6"
+    start server6 rep --bind 'udp://[::1]:0' --socket echo --echo
+    await_address server6
+    expect "$address" "^udp://\[::1\]:[1-9]"
+    run 0 req --link "$address/echo" --data six --count 2 --timeout 20s
+    expect_file "$work/out" $'six\nsix'
+    stop server6 INT 0
+fi
 
 say "all addresses"
-start all rep --bind 'udp://[::]:0' --echo --count 2
+if has_ipv6; then
+    start all rep --bind 'udp://[::]:0' --echo --count 2
+else
+    start all rep --bind udp://0.0.0.0:0 --echo --count 1
+fi
 await_address all
 expect "$line" "socket 'rep'$"
 run 0 req --link "udp://127.0.0.1:$port/rep" --data four
 expect_file "$work/out" four
-run 0 req --link "udp://[::1]:$port/rep" --data six
-expect_file "$work/out" six
+if has_ipv6; then
+    run 0 req --link "udp://[::1]:$port/rep" --data six
+    expect_file "$work/out" six
+fi
 finish all 0
 
 say "a fixed reply, and an end after --count"

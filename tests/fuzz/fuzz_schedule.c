@@ -91,7 +91,12 @@ static void act(struct schedule *s)
     take_fates(s);
     switch (what % 16) {
     case 0: world_restart(w, a, (much & 1) != 0); return;
-    case 1: readdress(w, a, 1 + much % 8u); return;
+    case 1:
+        readdress(w, a, 1 + much % 8u);
+        if ((much & 8) != 0) {
+            world_moved(w, a);
+        }
+        return;
     case 2: w->net.cut[w->nodes[a].address][w->nodes[b].address] ^= true; return;
     case 3: world_unlink(w, a, b, slot); return;
     case 4: world_credit(w, a, b, slot); return;

@@ -110,5 +110,17 @@ verdict "" --sent dead heir --received both
 receiver both_less 1 0 1:0:49 2:0:100
 verdict "1 confirmed messages did not arrive; 0 may" --sent dead heir --received both_less
 
+# With time-outs: what was reported as given up may be missing, or have arrived, at one receiver that lives on.
+sender silent 1 push "sending 0 0 100" "lost 0 0 100 30 -11" "sending 0 100 100" "confirmed 0 100 100" "closed 10 20 0"
+receiver patchy 1 0 1:0:70 1:90:110
+verdict "" --timeouts --sent silent --received patchy
+verdict "one unbroken row" --sent silent --received patchy
+receiver patchy_less 1 0 1:0:69 1:100:100
+verdict "1 confirmed messages did not arrive" --timeouts --sent silent --received patchy_less
+receiver patchy_twice 1 0 1:0:100 1:99:101
+verdict "twice, or out of order" --timeouts --sent silent --received patchy_twice
+receiver patchy_late 1 0 1:0:70 1:101:99
+verdict "1 confirmed messages did not arrive" --timeouts --sent silent --received patchy_late
+
 ((failures == 0)) || exit 1
 echo "check.py is right about all of them"

@@ -6,7 +6,6 @@
 set -euo pipefail
 # shellcheck source=tests/net/workers.sh
 . "$(dirname "${BASH_SOURCE[0]}")/workers.sh"
-net_setup
 factor=$((long == 1 ? 20 : 1))
 
 # traffic N REQUESTS HOST
@@ -20,14 +19,18 @@ traffic() {
     verify
 }
 
-say "5 %"
-net_lose 5
-traffic 10000 500 udp://10.77.0.2:0
+scenario() {
+    say "5 %"
+    net_lose 5
+    traffic 10000 500 udp://10.77.0.2:0
 
-say "5 %, IPv6"
-traffic 10000 500 'udp://[fd77::2]:0'
+    say "5 %, IPv6"
+    traffic 10000 500 'udp://[fd77::2]:0'
 
-say "30 %"
-net_lose 30
-traffic 500 100 udp://10.77.0.2:0
-printf '%d packets were lost\n' "$(net_lost)"
+    say "30 %"
+    net_lose 30
+    traffic 500 100 udp://10.77.0.2:0
+    printf '%d packets were lost\n' "$(net_lost)"
+}
+
+net_everywhere scenario

@@ -6,20 +6,23 @@
 set -euo pipefail
 # shellcheck source=tests/net/workers.sh
 . "$(dirname "${BASH_SOURCE[0]}")/workers.sh"
-net_setup
-net_rate 10
 times=$((long == 1 ? 10 : 1))
 
-for host in udp://10.77.0.2:0 'udp://[fd77::2]:0'; do
-    say "$host"
-    both '' '' "$host"
-    await_begun push req
-    for ((i = 0; i < times; i++)); do
-        net_down
-        hold 2
-        net_up
-        hold 1
+scenario() {
+    net_rate 10
+    for host in udp://10.77.0.2:0 'udp://[fd77::2]:0'; do
+        say "$host"
+        both '' '' "$host"
+        await_begun push req
+        for ((i = 0; i < times; i++)); do
+            net_down
+            hold 2
+            net_up
+            hold 1
+        done
+        settle push pull req rep
+        verify
     done
-    settle push pull req rep
-    verify
-done
+}
+
+net_everywhere scenario

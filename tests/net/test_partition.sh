@@ -6,8 +6,6 @@
 set -euo pipefail
 # shellcheck source=tests/net/workers.sh
 . "$(dirname "${BASH_SOURCE[0]}")/workers.sh"
-net_setup
-net_rate 10
 
 # parted HOST SECONDS
 parted() {
@@ -21,5 +19,10 @@ parted() {
     verify
 }
 
-parted udp://10.77.0.2:0 $((long == 1 ? 60 : 5))
-parted 'udp://[fd77::2]:0' $((long == 1 ? 60 : 2))
+scenario() {
+    net_rate 10
+    parted udp://10.77.0.2:0 $((long == 1 ? 60 : 5))
+    parted 'udp://[fd77::2]:0' $((long == 1 ? 60 : 2))
+}
+
+net_everywhere scenario

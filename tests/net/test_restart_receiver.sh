@@ -7,22 +7,25 @@
 set -euo pipefail
 # shellcheck source=tests/net/workers.sh
 . "$(dirname "${BASH_SOURCE[0]}")/workers.sh"
-net_setup
-net_rate 10
 times=$((long == 1 ? 20 : 2))
 
-both '' '' udp://10.77.0.2:0
-await_begun push req
-old_pull=pull old_rep=rep
-for ((i = 1; i <= times; i++)); do
-    say "restart $i"
-    killed "$old_pull" "$old_rep"
-    receiver "pull$i" pull "$pull_address" --id sink --links 4
-    receiver "rep$i" rep "$rep_address" --id server --links 4
-    await_through push
-    await_through req
-    old_pull=pull$i old_rep=rep$i
-done
-settle push "$old_pull" req "$old_rep"
-verify
-expect "$checked" " lost [1-9][0-9]*, unknown [1-9]"
+scenario() {
+    net_rate 10
+    both '' '' udp://10.77.0.2:0
+    await_begun push req
+    old_pull=pull old_rep=rep
+    for ((i = 1; i <= times; i++)); do
+        say "restart $i"
+        killed "$old_pull" "$old_rep"
+        receiver "pull$i" pull "$pull_address" --id sink --links 4
+        receiver "rep$i" rep "$rep_address" --id server --links 4
+        await_through push
+        await_through req
+        old_pull=pull$i old_rep=rep$i
+    done
+    settle push "$old_pull" req "$old_rep"
+    verify
+    expect "$checked" " lost [1-9][0-9]*, unknown [1-9]"
+}
+
+net_everywhere scenario

@@ -7,26 +7,29 @@
 set -euo pipefail
 # shellcheck source=tests/net/workers.sh
 . "$(dirname "${BASH_SOURCE[0]}")/workers.sh"
-net_setup
-net_rate 10
 times=$((long == 1 ? 20 : 2))
 
-both '' '' udp://10.77.0.2:0
-await_address push
-push_address=$address
-await_address req
-req_address=$address
-await_begun push req
-old_push=push old_req=req
-for ((i = 1; i <= times; i++)); do
-    say "restart $i"
-    killed "$old_push" "$old_req"
-    address=$pull_address
-    sender "push$i" push --bind "$push_address" --id source --links 4
-    address=$rep_address
-    sender "req$i" req --bind "$req_address" --id client --links 4 --window 20
-    old_push=push$i old_req=req$i
-    await_begun "$old_push" "$old_req"
-done
-settle "$old_push" pull "$old_req" rep
-verify
+scenario() {
+    net_rate 10
+    both '' '' udp://10.77.0.2:0
+    await_address push
+    push_address=$address
+    await_address req
+    req_address=$address
+    await_begun push req
+    old_push=push old_req=req
+    for ((i = 1; i <= times; i++)); do
+        say "restart $i"
+        killed "$old_push" "$old_req"
+        address=$pull_address
+        sender "push$i" push --bind "$push_address" --id source --links 4
+        address=$rep_address
+        sender "req$i" req --bind "$req_address" --id client --links 4 --window 20
+        old_push=push$i old_req=req$i
+        await_begun "$old_push" "$old_req"
+    done
+    settle "$old_push" pull "$old_req" rep
+    verify
+}
+
+net_everywhere scenario

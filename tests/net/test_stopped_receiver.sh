@@ -7,13 +7,16 @@
 set -euo pipefail
 # shellcheck source=tests/net/workers.sh
 . "$(dirname "${BASH_SOURCE[0]}")/workers.sh"
-net_setup
-net_rate 10
 
-both '' '' udp://10.77.0.2:0
-await_begun push req
-kill -STOP "${pid_of[pull]}" "${pid_of[rep]}"
-hold $((long == 1 ? 40 : 9))
-kill -CONT "${pid_of[pull]}" "${pid_of[rep]}"
-settle push pull req rep
-verify
+scenario() {
+    net_rate 10
+    both '' '' udp://10.77.0.2:0
+    await_begun push req
+    kill -STOP "${pid_of[pull]}" "${pid_of[rep]}"
+    hold $((long == 1 ? 70 : 9))
+    kill -CONT "${pid_of[pull]}" "${pid_of[rep]}"
+    settle push pull req rep
+    verify
+}
+
+net_everywhere scenario

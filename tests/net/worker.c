@@ -12,11 +12,15 @@
  *
  * Receivers (pull, rep) have a socket for each link and note what arrives at it
  * (worker_log.h); rep answers with the request's own bytes. check.py knows what
- * may be true of all that.
+ * may be true of all that. They also tell the longest time between two messages
+ * of a socket: a silence of eight seconds is what it takes until a peer is probed.
  *
  * SIGUSR2: each sender says "through" when a window that began later is through
- * without loss. SIGUSR1: come to an end: finish the window, send another one, wait until the node has no record
- * left, links being up, and print "quiet" with the statistics. SIGTERM: close.
+ * without loss. With --rest, a sender waits after each window until its node has no
+ * record left, says "resting", and goes on with the next at a SIGUSR2. SIGHUP: reads
+ * LOG.peer ("ID ADDRESS") and calls a3m_node_set_peer. SIGUSR1: come to an end: finish
+ * the window, send another one, wait until the node has no record left, links being
+ * up, and print "quiet" with the statistics. SIGTERM: close.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,14 +48,15 @@ enum {
 
 struct worker {
     const char *role, *id, *bind, *link, *log;
-    uint64_t life, links, count, window, largest, credit;
-    bool sends, requests;
+    uint64_t life, links, count, window, largest, credit, peer_timeout; /* ms; 0: none */
+    bool sends, requests, rest;
     a3m_node node;
     struct arrivals *arrivals;
     int log_fd;
     _Atomic bool enough;
     _Atomic unsigned asked; /* how often SIGUSR2 came */
     _Atomic unsigned failures;
+    _Atomic int64_t longest_gap; /* ns */
 };
 
 /* One socket and its thread. */
@@ -212,6 +217,41 @@ static bool request_window(struct end *end, uint64_t first, uint64_t n)
     return true;
 }
 
+static const struct timespec moment = {.tv_nsec = 5000000};
+
+static a3m_node_stats stats_of(const struct worker *worker)
+{
+    a3m_node_stats stats = {.size = sizeof(stats)};
+    must("statistics", a3m_node_get_stats(worker->node, &stats));
+    return stats;
+}
+
+/* Until there is no record left. Nothing tells when that is, so it looks again and again. */
+static a3m_node_stats await_no_records(const struct worker *worker)
+{
+    a3m_time deadline = patience();
+    a3m_node_stats stats = stats_of(worker);
+    while (stats.records_now > 0 && a3m_now().ns < deadline.ns) {
+        (void)nanosleep(&moment, NULL);
+        stats = stats_of(worker);
+    }
+    return stats;
+}
+
+/* Until the script says that it goes on. */
+static void rest(struct end *end)
+{
+    struct worker *worker = end->worker;
+    if (await_no_records(worker).records_now > 0) {
+        fail(worker, "records do not go", A3M_ETIMEDOUT);
+    }
+    (void)fprintf(stderr, "worker: resting\n");
+    while (atomic_load(&worker->asked) == end->told && !atomic_load(&worker->enough)) {
+        (void)nanosleep(&moment, NULL);
+    }
+    end->told = atomic_load(&worker->asked);
+}
+
 static void *send_main(void *arg)
 {
     struct end *end = arg;
@@ -225,6 +265,9 @@ static void *send_main(void *arg)
         note(worker, "sending %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", end->link, sent, n);
         good = worker->requests ? request_window(end, sent, n) : push_window(end, sent, n);
         sent += n;
+        if (worker->rest && good && !last) {
+            rest(end);
+        }
     }
     return NULL;
 }
@@ -243,16 +286,27 @@ static void answer(struct end *end, a3m_msg *request)
     }
 }
 
+static void note_gap(struct worker *worker, int64_t *last)
+{
+    int64_t now = a3m_now().ns;
+    int64_t gap = *last != 0 ? now - *last : 0;
+    int64_t longest = atomic_load(&worker->longest_gap);
+    while (gap > longest && !atomic_compare_exchange_weak(&worker->longest_gap, &longest, gap)) {}
+    *last = now;
+}
+
 static void *receive_main(void *arg)
 {
     struct end *end = arg;
     struct worker *worker = end->worker;
     struct arrivals *log = &worker->arrivals[end->link];
     a3m_msg *msg;
+    int64_t last = 0;
     int code;
     /* Until the socket is closed. */
     while ((code = a3m_recv(end->socket, &msg)) == A3M_OK) {
         struct stamp stamp;
+        note_gap(worker, &last);
         if (stamp_read(msg, &stamp) && stamp.link == end->link) {
             arrivals_note(log, stamp);
         } else {
@@ -298,23 +352,9 @@ static void end_open(struct worker *worker, struct end *end, uint64_t link)
     }
 }
 
-static a3m_node_stats stats_of(const struct worker *worker)
-{
-    a3m_node_stats stats = {.size = sizeof(stats)};
-    must("statistics", a3m_node_get_stats(worker->node, &stats));
-    return stats;
-}
-
-/* Until there is no record left. Nothing tells when that is, so it looks again and again. */
 static void await_quiet(struct worker *worker)
 {
-    const struct timespec moment = {.tv_nsec = 5000000};
-    a3m_time deadline = patience();
-    a3m_node_stats stats = stats_of(worker);
-    while (stats.records_now > 0 && a3m_now().ns < deadline.ns) {
-        (void)nanosleep(&moment, NULL);
-        stats = stats_of(worker);
-    }
+    a3m_node_stats stats = await_no_records(worker);
     if (stats.records_now > 0) {
         atomic_fetch_add(&worker->failures, 1);
     }
@@ -322,29 +362,52 @@ static void await_quiet(struct worker *worker)
                   "worker: quiet records %" PRIu64 " links %" PRIu64 " tx-messages %" PRIu64
                   " rx-messages %" PRIu64 " tx-packets %" PRIu64 " retransmitted %" PRIu64
                   " duplicates %" PRIu64 " bad-checksum %" PRIu64 " bad-packet %" PRIu64 " bad-frame %" PRIu64
-                  " stray %" PRIu64 " duplicate-id %" PRIu64 "\n",
+                  " stray %" PRIu64 " duplicate-id %" PRIu64 " longest-gap-ms %" PRId64 "\n",
                   stats.records_now, stats.links_now, stats.tx_messages, stats.rx_messages, stats.tx_packets,
                   stats.retransmitted, stats.duplicates, stats.bad_checksum, stats.bad_packet,
-                  stats.bad_frame, stats.stray, stats.duplicate_id);
+                  stats.bad_frame, stats.stray, stats.duplicate_id,
+                  atomic_load(&worker->longest_gap) / 1000000);
 }
 
-/* Waits for one of two signals, which are blocked in all threads, and returns it. */
-static int await_signal(int one, int other)
+/* Waits for one of these signals, which are blocked in all threads, and returns it. */
+static int await_signal(const int *signals, size_t n)
 {
     sigset_t set;
     int number;
     (void)sigemptyset(&set);
-    (void)sigaddset(&set, one);
-    (void)sigaddset(&set, other);
+    for (size_t i = 0; i < n; i++) {
+        (void)sigaddset(&set, signals[i]);
+    }
     while (sigwait(&set, &number) != 0) {}
     return number;
 }
 
+static void point(struct worker *worker)
+{
+    char path[4096], id[256] = "", address[256] = "";
+    (void)snprintf(path, sizeof(path), "%s.peer", worker->log);
+    FILE *file = fopen(path, "re");
+    if (file == NULL || fscanf(file, "%255s %255s", id, address) != 2) {
+        fail(worker, path, A3M_EINVAL);
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    must("peer", a3m_node_set_peer(worker->node, id, address));
+    (void)fprintf(stderr, "worker: pointed %s to %s\n", id, address);
+}
+
 static void *signal_main(void *arg)
 {
+    static const int signals[] = {SIGUSR1, SIGUSR2, SIGHUP};
     struct worker *worker = arg;
-    while (await_signal(SIGUSR1, SIGUSR2) == SIGUSR2) {
-        atomic_fetch_add(&worker->asked, 1);
+    int number;
+    while ((number = await_signal(signals, 3)) != SIGUSR1) {
+        if (number == SIGHUP) {
+            point(worker);
+        } else {
+            atomic_fetch_add(&worker->asked, 1);
+        }
     }
     atomic_store(&worker->enough, true);
     return NULL;
@@ -380,7 +443,9 @@ static void work(struct worker *worker)
     struct end ends[LINKS_MAX];
     pthread_t signals;
     char address[128];
-    must("node", a3m_node_new(&worker->node, worker->id, worker->bind, NULL));
+    const a3m_node_config config = {.size = sizeof(config),
+                                    .peer_timeout = a3m_ms((int64_t)worker->peer_timeout)};
+    must("node", a3m_node_new(&worker->node, worker->id, worker->bind, &config));
     for (uint64_t i = 0; i < worker->links; i++) {
         end_open(worker, &ends[i], i);
     }
@@ -398,7 +463,7 @@ static void work(struct worker *worker)
     }
     (void)pthread_join(signals, NULL);
     await_quiet(worker);
-    (void)await_signal(SIGTERM, SIGTERM);
+    (void)await_signal(&(const int){SIGTERM}, 1);
     close_node(worker);
     if (!worker->sends) {
         join(worker, ends);
@@ -411,7 +476,8 @@ static void usage(void)
 {
     (void)fputs(
         "usage: worker push|pull|req|rep --id ID --bind ADDRESS --log FILE [--link ADDRESS] [--links N]\n"
-        "              [--count N] [--window N] [--size BYTES] [--life N] [--credit N]\n",
+        "              [--count N] [--window N] [--size BYTES] [--life N] [--credit N] [--peer-timeout MS]\n"
+        "              [--rest]\n",
         stderr);
     exit(2);
 }
@@ -429,9 +495,11 @@ static uint64_t number_of(const char *text)
 static void take_option(struct worker *worker, int at)
 {
     const char **const texts[] = {&worker->id, &worker->bind, &worker->log, &worker->link};
-    uint64_t *const numbers[] = {&worker->links,   &worker->count, &worker->window,
-                                 &worker->largest, &worker->life,  &worker->credit};
-    if (at < 4) {
+    uint64_t *const numbers[] = {&worker->links, &worker->count,  &worker->window,      &worker->largest,
+                                 &worker->life,  &worker->credit, &worker->peer_timeout};
+    if (optarg == NULL) {
+        worker->rest = true;
+    } else if (at < 4) {
         *texts[at] = optarg;
     } else {
         *numbers[at - 4] = number_of(optarg);
@@ -451,6 +519,8 @@ static void parse(struct worker *worker, int argc, char **argv)
         {"size", 1, NULL, 1},
         {"life", 1, NULL, 1},
         {"credit", 1, NULL, 1},
+        {"peer-timeout", 1, NULL, 1},
+        {"rest", 0, NULL, 1},
         {0},
     };
     int at;
@@ -481,6 +551,7 @@ int main(int argc, char **argv)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGUSR1);
     (void)sigaddset(&signals, SIGUSR2);
+    (void)sigaddset(&signals, SIGHUP);
     (void)sigaddset(&signals, SIGTERM);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     if (worker.sends) {

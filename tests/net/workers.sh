@@ -7,10 +7,12 @@
 #   receiver NAME ROLE HOST OPTION…  starts one (pull, rep) on HOST; sets $address as await_address does
 #   sender NAME ROLE OPTION…         starts one (push, req) that is linked with $address
 #   killed NAME…                     kill -9
-#   both N REQUESTS HOST             two pairs: pull and push, rep and req
+#   both N REQUESTS HOST OPTION…     two pairs: pull and push, rep and req
 #   await_begun NAME…                waits until senders are under way
 #   await_done NAME…                 … and have sent all (those with --count)
 #   await_through NAME               … or until each of its four links has taken a window from now on
+#   point NAME ID ADDRESS    a3m_node_set_peer in that worker
+#   wildcard HOST            prints the address that is all of the machine's, of the family of HOST
 #   settle NAME…                     once each has done its work, nothing is left in any, and they close
 #   verify                           check.py over the logs of all that were started so far; its sums are
 #                                    in $checked
@@ -27,10 +29,11 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/../support/net.sh"
 
 worker=$A3M_BUILD/tests/net/worker
-limit=110
 long=${A3M_LONG:-0}
+limit=$((long == 1 ? 900 : 110)) # 30 % of the packets lost: time-outs of 2 s, one after the other
 lives=0
 corrupting=0 # for the caller to set: packets are damaged
+check_options=() # for the caller to set: of check.py
 sent_logs=()
 received_logs=()
 declare -A statistics
@@ -77,18 +80,29 @@ await_begun() {
     done
 }
 
-# both N REQUESTS HOST: messages (pull, push) and requests (rep, req) from a to b, which listens on HOST,
+# both N REQUESTS HOST OPTION…: messages (pull, push) and requests (rep, req) from a to b, which listens on HOST,
 # each over four links. N and REQUESTS are for each link; "": until they are told to end. Sets
 # $pull_address and $rep_address.
 both() {
-    local any=udp://0.0.0.0:0
-    [[ $3 != *\[* ]] || any='udp://[::]:0'
-    receiver pull pull "$3" --id sink --links 4
+    local n=$1 requests=$2 host=$3 any
+    any=$(wildcard "$3")
+    shift 3
+    receiver pull pull "$host" --id sink --links 4 "$@"
     pull_address=$address
-    sender push push --bind "$any" --id source --links 4 ${1:+--count "$1"}
-    receiver rep rep "$3" --id server --links 4
+    sender push push --bind "$any" --id source --links 4 ${n:+--count "$n"} "$@"
+    receiver rep rep "$host" --id server --links 4 "$@"
     rep_address=$address
-    sender req req --bind "$any" --id client --links 4 --window 20 ${2:+--count "$2"}
+    sender req req --bind "$any" --id client --links 4 --window 20 ${requests:+--count "$requests"} "$@"
+}
+
+wildcard() {
+    if [[ $1 == *\[* ]]; then echo 'udp://[::]:0'; else echo udp://0.0.0.0:0; fi
+}
+
+point() {
+    printf '%s %s\n' "$2" "$3" >"$work/$1.log.peer"
+    kill -HUP "${pid_of[$1]}"
+    await_line "$1" "worker: pointed"
 }
 
 settle() {
@@ -128,7 +142,7 @@ await_done() {
 }
 
 verify() {
-    checked=$(python3 "$here/check.py" --sent "${sent_logs[@]}" --received "${received_logs[@]}") || fail "$checked"
+    checked=$(python3 "$here/check.py" "${check_options[@]}" --sent "${sent_logs[@]}" --received "${received_logs[@]}") || fail "$checked"
     printf '%s\n' "$checked"
     rm "${sent_logs[@]}" "${received_logs[@]}"
     sent_logs=()

@@ -174,6 +174,22 @@ void world_readdress(struct world *w, uint32_t node, uint32_t address)
     w->nodes[node].address = address;
 }
 
+void world_moved(struct world *w, uint32_t node)
+{
+    if (w->nodes[node].alive) {
+        a3mi_assoc_moved(w->nodes[node].assoc, w->now);
+        world_pump(&w->nodes[node]);
+    }
+}
+
+void world_point(struct world *w, uint32_t node, uint32_t to)
+{
+    struct a3m_addr addr = a3mi_addr_sim(w->nodes[to].address);
+
+    a3mi_peer_set_addr(w->nodes[node].assoc, w->nodes[node].links[to][0].peer, &addr, w->now);
+    world_pump(&w->nodes[node]);
+}
+
 /* ---- Packets ---------------------------------------------------------------------- */
 
 static bool is_too_large(struct world *w, const struct a3m_packet_out *packet)

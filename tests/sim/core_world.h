@@ -105,6 +105,10 @@ void world_unlink(struct world *w, uint32_t from, uint32_t to, uint32_t slot);
 void world_expect_conformance(struct world *w);
 /* Gives a node another address. */
 void world_readdress(struct world *w, uint32_t node, uint32_t address);
+/* It notices that its address changed, if it is alive, or thinks so. */
+void world_moved(struct world *w, uint32_t node);
+/* A node is told where another one is, which it has links with. */
+void world_point(struct world *w, uint32_t node, uint32_t to);
 /* Lets time pass. */
 void world_run(struct world *w, int64_t ns);
 /* Lets a node send what it has. */

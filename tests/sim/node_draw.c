@@ -188,7 +188,12 @@ static void draw_node_fault(struct draw *draw)
     switch (below(draw, 10)) {
     case 0: ADD(draw, "freeze", node, 1 + (int64_t)below(draw, one_in(draw, 4) ? 20000 : 300)); return;
     case 1:
-    case 2: ADD(draw, "move", node); return;
+    case 2:
+        ADD(draw, "move", node);
+        if (one_in(draw, 2)) {
+            ADD(draw, "notice", node);
+        }
+        return;
     case 3: ADD(draw, "return", node); return;
     case 4: ADD(draw, "nat", node, one_in(draw, 2)); return;
     case 5: ADD(draw, "leave", node, (int64_t)below(draw, 500)); return;

@@ -362,7 +362,22 @@ static void net_stats(void *self, struct a3m_transport_stats *out)
     *out = end->stats;
 }
 
+/* The simulation says when (sim_notice), so there is nothing to wait on. */
+static int net_notice_fd(void *self)
+{
+    (void)self;
+    return -1;
+}
+
+static bool net_moved(void *self)
+{
+    (void)self;
+    return true;
+}
+
 const a3m_transport_ops sim_net_transport = {
+    .notice_fd = net_notice_fd,
+    .moved = net_moved,
     .size = sizeof(a3m_transport_ops),
     .scheme = "sim",
     .resolve = net_resolve,

@@ -166,6 +166,11 @@ static void play_move(struct sim *sim, const int64_t *a)
     sim_net_move(&sim->net, u32(a[0]));
 }
 
+static void play_notice(struct sim *sim, const int64_t *a)
+{
+    sim_notice(sim, u32(a[0]));
+}
+
 static void play_return(struct sim *sim, const int64_t *a)
 {
     sim_net_return(&sim->net, u32(a[0]));
@@ -219,6 +224,7 @@ static const struct sim_verb verbs[] = {
     {"drop", play_drop, 3, {NODE, NODE, MASK}},
     {"heal", play_heal, 0, {0}},
     {"move", play_move, 1, {NODE}},
+    {"notice", play_notice, 1, {NODE}},
     {"return", play_return, 1, {NODE}},
     {"nat", play_nat, 2, {NODE, FLAG}},
     {"kill", play_kill, 1, {NODE}},

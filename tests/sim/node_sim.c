@@ -268,6 +268,15 @@ int sim_close_node(struct sim *sim, uint32_t index, int64_t within, a3m_close_re
     return result;
 }
 
+void sim_notice(struct sim *sim, uint32_t index)
+{
+    struct sim_node *node = &sim->nodes[index];
+    if (index < sim->options.nodes && node->alive) {
+        a3mi_engine_ops.notice(node->inside, sim->now);
+        node->dirty = true;
+    }
+}
+
 void sim_freeze(struct sim *sim, uint32_t index, int64_t ns)
 {
     sim->nodes[index].frozen_until = sim->now + ns;

@@ -133,6 +133,8 @@ void sim_kill(struct sim *sim, uint32_t index);
 /* a3m_node_close, `within` ns. Virtual time passes. */
 int sim_close_node(struct sim *sim, uint32_t index, int64_t within, a3m_close_report *report);
 void sim_freeze(struct sim *sim, uint32_t index, int64_t ns);
+/* A living node notices that its address changed (sim_net_move), or thinks so. */
+void sim_notice(struct sim *sim, uint32_t index);
 
 /* ---- Sockets: node_app.c ------------------------------------------------------------ */
 

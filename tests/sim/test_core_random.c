@@ -105,7 +105,12 @@ static void act(struct world *w)
     case 0: world_restart(w, a, draw(w, 2) == 0); return;
     case 1: draw_faults(w); return;
     case 2: w->net.cut[w->nodes[a].address][w->nodes[b].address] ^= true; return;
-    case 3: readdress(w, a); return;
+    case 3:
+        readdress(w, a);
+        if (draw(w, 2) == 0) {
+            world_moved(w, a); /* also when it did not */
+        }
+        return;
     case 4: world_unlink(w, a, b, slot); return;
     case 5:
     case 6: world_credit(w, a, b, slot); return;

@@ -318,6 +318,71 @@ static void test_receiver_moves_while_it_holds_records_the_sender_learns_it(void
     finish(&sim);
 }
 
+/* What it takes is counted in the time of a path of 100 us, not in that of the probe. */
+static void test_node_that_moves_and_notices_it_is_followed_at_once(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    for (uint32_t i = 0; i < 9; i++) {
+        uint64_t before = delivered(&sim, A);
+        sim_send(&sim, A, 0, 50, 500);
+        sim_run(&sim, 200 * SIM_US);
+        if (i % 3 != 1) {
+            sim_net_move(&sim.net, B);
+            sim_notice(&sim, B);
+        } else {
+            sim_net_move(&sim.net, A);
+            sim_notice(&sim, A);
+        }
+        sim_run(&sim, 500 * SIM_MS);
+        assert_int_equal(delivered(&sim, A), before + 50);
+        sim_run(&sim, 30 * SIM_S); /* no record is left */
+    }
+    finish(&sim);
+}
+
+static void test_node_that_moves_at_rest_and_notices_it_is_found(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){0});
+    for (int i = 0; i < 3; i++) {
+        sim_run(&sim, 60 * SIM_S);
+        assert_int_equal(stats_of(&sim, A).records_now + stats_of(&sim, B).records_now, 0);
+        sim_net_move(&sim.net, B);
+        sim_notice(&sim, B);
+        sim_run(&sim, SIM_S);
+        sim_send(&sim, A, 0, 10, 500);
+        sim_run(&sim, 10 * SIM_MS);
+        assert_int_equal(delivered(&sim, A), 10 * (i + 1));
+    }
+    finish(&sim);
+}
+
+static void test_both_move_at_once_and_one_is_told_by_hand_they_go_on(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    char id[128], address[32];
+    push_pull(&sim, &(struct sim_options){0});
+    sim_send(&sim, A, 0, 50, 500);
+    sim_run(&sim, 200 * SIM_US);
+    sim_net_move(&sim.net, A);
+    sim_net_move(&sim.net, B);
+    sim_notice(&sim, A);
+    sim_notice(&sim, B);
+    sim_run(&sim, 20 * SIM_S);
+    assert_true(delivered(&sim, A) < 50);
+    (void)snprintf(address, sizeof(address), "sim://%u", sim.net.ends[B].address);
+    assert_int_equal(a3m_node_id(sim.nodes[B].handle, id, sizeof(id)), 0);
+    assert_int_equal(a3m_node_set_peer(sim.nodes[A].handle, id, address), 0);
+    sim.nodes[A].dirty = true; /* as its reader would be */
+    sim_run(&sim, SIM_S);
+    assert_int_equal(delivered(&sim, A), 50);
+    finish(&sim);
+}
+
 static void test_nat_gives_the_sender_another_port_it_goes_on(void **arg)
 {
     (void)arg;
@@ -562,6 +627,9 @@ int main(void)
         cmocka_unit_test(test_partition_of_ten_minutes_the_link_is_still_up_and_delivers),
         cmocka_unit_test(test_sender_moves_the_receiver_follows),
         cmocka_unit_test(test_receiver_moves_while_it_holds_records_the_sender_learns_it),
+        cmocka_unit_test(test_node_that_moves_and_notices_it_is_followed_at_once),
+        cmocka_unit_test(test_node_that_moves_at_rest_and_notices_it_is_found),
+        cmocka_unit_test(test_both_move_at_once_and_one_is_told_by_hand_they_go_on),
         cmocka_unit_test(test_nat_gives_the_sender_another_port_it_goes_on),
         cmocka_unit_test(test_receiver_killed_at_each_step_nothing_is_delivered_twice),
         cmocka_unit_test(test_sender_killed_at_each_step_nothing_is_delivered_twice),

@@ -11,6 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "node_fixture.h"
@@ -114,6 +120,56 @@ static void test_push_pull_own_address_ends_up_in_the_node(void **arg)
     a3m_node node = test_node("alone");
     push_and_pull(node, node, test_url(node, "sink"), 3000);
     test_close(node);
+}
+
+/* A UDP socket of the kernel on loopback, and its address as a node takes it. */
+static int plain_socket(char *url, size_t size)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(name);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &len), 0);
+    snprintf(url, size, "udp://127.0.0.1:%u", (unsigned)ntohs(name.sin_port));
+    return fd;
+}
+
+static void test_set_peer_asks_at_the_new_address_at_once(void **arg)
+{
+    (void)arg;
+    const a3m_node_config config = {.size = sizeof(config), .linger = a3m_seconds(100), .no_lending = true};
+    char elsewhere[2][64], home[64];
+    a3m_node from, to;
+    assert_int_equal(a3m_node_new(&from, "from", "udp://127.0.0.1:0", &config), A3M_OK);
+    assert_int_equal(a3m_node_new(&to, "to", "udp://127.0.0.1:0", &config), A3M_OK);
+    assert_int_equal(a3m_node_start(from), A3M_OK);
+    assert_int_equal(a3m_node_start(to), A3M_OK);
+    a3m_socket pull = test_socket(to, &a3m_pull, "sink");
+    a3m_socket push = test_socket(from, &a3m_push, "source");
+    test_link(push, test_url(to, "sink"));
+    assert_int_equal(a3m_send_bytes(push, "x", 1, SOON), A3M_OK);
+    test_expect(pull, "x");
+    assert_int_equal(a3m_socket_drain(push, SOON), A3M_OK);
+    int fds[] = {plain_socket(elsewhere[0], sizeof(elsewhere[0])),
+                 plain_socket(elsewhere[1], sizeof(elsewhere[1]))};
+    int at_once = 0;
+    for (int i = 0; i < 20; i++) {
+        struct pollfd asked = {.fd = fds[i % 2], .events = POLLIN};
+        char byte;
+        uint64_t before = test_stats(from).tx_packets;
+        assert_int_equal(a3m_node_set_peer(from, "to", elsewhere[i % 2]), A3M_OK);
+        at_once += test_stats(from).tx_packets > before;
+        assert_int_equal(poll(&asked, 1, 20000), 1);
+        assert_true(recv(fds[i % 2], &byte, 1, 0) == 1);
+    }
+    assert_true(at_once > 10); /* otherwise the node's thread was at work just then, and did it */
+    assert_int_equal(a3m_node_address(to, home, sizeof(home)), A3M_OK);
+    assert_int_equal(a3m_node_set_peer(from, "to", home), A3M_OK);
+    close(fds[0]);
+    close(fds[1]);
+    test_close(from);
+    test_close(to);
 }
 
 static void test_large_message_arrives_identical(void **arg)
@@ -297,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_push_pull_all_once_and_in_order),
         cmocka_unit_test(test_push_pull_one_node_uses_no_packet),
         cmocka_unit_test(test_push_pull_own_address_ends_up_in_the_node),
+        cmocka_unit_test(test_set_peer_asks_at_the_new_address_at_once),
         cmocka_unit_test(test_large_message_arrives_identical),
         cmocka_unit_test(test_requester_first_links_when_the_socket_is_made),
         cmocka_unit_test(test_requester_first_links_when_the_node_starts),

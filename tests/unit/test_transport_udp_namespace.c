@@ -3,6 +3,7 @@
  * How the UDP transport takes the kernel's refusals, in a network namespace of
  * its own where they can be brought about: a path too narrow for super-packets,
  * no route, a filter that drops, a queue that is full until a neighbour answers.
+ * And what it notices of the machine's addresses.
  * Skipped where no namespace can be made.
  */
 #include "conform/test_transport_end.h"
@@ -366,6 +367,87 @@ static void test_transport_udp_full_queue_takes_fewer_and_goes_on_when_writable(
     close(tap);
 }
 
+/* ---- Addresses that change ------------------------------------------------------ */
+
+static int set_down(const char *name)
+{
+    struct ifreq r = {0};
+
+    snprintf(r.ifr_name, sizeof r.ifr_name, "%s", name);
+    return request(SIOCSIFFLAGS, &r);
+}
+
+/* The kernel may tell of a device's carrier a little later. */
+static void expect_moved(const struct end *e)
+{
+    struct pollfd p = {.fd = udp->notice_fd(e->self), .events = POLLIN};
+
+    do {
+        assert_int_equal(poll(&p, 1, END_DEADLINE_MS), 1);
+    } while (!udp->moved(e->self));
+}
+
+static void test_transport_udp_another_address_is_noticed(void **state)
+{
+    int tap = open_tap("tap1");
+    struct end e = end_open(udp, "0.0.0.0:0", "127.0.0.1", 0);
+
+    (void)state;
+    if (tap < 0 || udp->notice_fd(e.self) < 0) {
+        end_close(&e);
+        skip();
+    }
+    while (udp->moved(e.self)) {} /* what the device's making left */
+    assert_int_equal(set_address("tap1", SIOCSIFADDR, "10.9.0.7"), 0);
+    expect_moved(&e);
+    assert_false(udp->moved(e.self));
+    assert_int_equal(set_address("tap1", SIOCSIFADDR, "10.9.0.7"), 0); /* announced, and nothing new */
+    assert_false(udp->moved(e.self));
+    assert_int_equal(set_address("lo:1", SIOCSIFADDR, "127.0.0.9"), 0);
+    assert_false(udp->moved(e.self));
+    end_close(&e);
+    close(tap);
+}
+
+static void test_transport_udp_link_that_comes_back_is_noticed(void **state)
+{
+    int tap = open_tap("tap2");
+    struct end e = end_open(udp, "0.0.0.0:0", "127.0.0.1", 0);
+
+    (void)state;
+    if (tap < 0 || udp->notice_fd(e.self) < 0) {
+        end_close(&e);
+        skip();
+    }
+    while (udp->moved(e.self)) {}
+    assert_int_equal(set_down("tap2"), 0);
+    assert_false(udp->moved(e.self)); /* nobody can be told now */
+    assert_int_equal(set_up("tap2"), 0);
+    expect_moved(&e);
+    end_close(&e);
+    close(tap);
+}
+
+static void test_transport_udp_bound_address_is_the_only_one_that_counts(void **state)
+{
+    struct end e = end_open(udp, "127.0.0.1:0", NULL, 0);
+    int tap = open_tap("tap3");
+
+    (void)state;
+    if (tap < 0 || udp->notice_fd(e.self) < 0) {
+        end_close(&e);
+        skip();
+    }
+    assert_int_equal(set_address("tap3", SIOCSIFADDR, "10.9.0.8"), 0);
+    assert_false(udp->moved(e.self));
+    assert_int_equal(set_down("lo"), 0);
+    assert_false(udp->moved(e.self));
+    assert_int_equal(set_up("lo"), 0);
+    expect_moved(&e);
+    end_close(&e);
+    close(tap);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +456,9 @@ int main(void)
         cmocka_unit_test(test_transport_udp_no_route_loses_only_what_goes_there),
         cmocka_unit_test(test_transport_udp_filter_drop_loses_only_what_it_drops),
         cmocka_unit_test(test_transport_udp_full_queue_takes_fewer_and_goes_on_when_writable),
+        cmocka_unit_test(test_transport_udp_another_address_is_noticed),
+        cmocka_unit_test(test_transport_udp_link_that_comes_back_is_noticed),
+        cmocka_unit_test(test_transport_udp_bound_address_is_the_only_one_that_counts),
     };
 
     if (!enter_namespace()) {

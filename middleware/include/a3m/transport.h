@@ -165,6 +165,19 @@ typedef struct a3m_transport_ops {
      * address resolution. May be NULL.
      */
     int (*solicit)(void *self, const struct a3m_addr *peer);
+
+    /*
+     * A second descriptor, readable when the addresses of this machine, or the
+     * links that carry them, may have changed; -1: there is none. Constant from
+     * open to close. May be NULL, as may `moved`.
+     */
+    int (*notice_fd)(void *self);
+
+    /*
+     * Takes in all that is to be read there. True: packets may come from another
+     * address than before, so peers should be told where we are now.
+     */
+    bool (*moved)(void *self);
 } a3m_transport_ops;
 
 A3M_END_DECLS

@@ -4,6 +4,7 @@
 #define MUTANTS_H
 
 int core_named_main(void);
+int core_move_main(void);
 int core_random_main(void);
 int node_crossing_main(void);
 
