@@ -5,7 +5,7 @@
  *   assoc.c      life, statistics, time      peer.c       peers and their incarnations
  *   input.c      packets in                  sender*.c    S: what we send
  *   output.c     packets out                 receiver*.c  R: what we receive
- *   gate.c       packets that wait           save.c, restore.c  the state, stored
+ *   gate.c       packets that wait           snapshot*.c  the state, stored
  *   answer.c     small packets that wait     channel_*.c  messages to frames and back
  *   loopback.c   the peer that is this node  path.c       addresses that move
  *
