@@ -42,9 +42,17 @@ void a3mi_path_heard(struct a3mi_assoc *assoc, struct a3mi_path *path, const str
         return;
     }
     path->newest = number;
-    if (A3MI_MUTATE(NOT_FOLLOWED, false, !a3mi_addr_eq(&path->addr, from))) {
+    if (a3mi_addr_eq(&path->addr, from)) {
+        path->nonce = A3MI_MUTATE(LATE_RESPONSE, path->nonce, 0);
+    } else if (A3MI_MUTATE(NOT_FOLLOWED, false, true)) {
         challenge(assoc, path, from, own, other);
     }
+}
+
+void a3mi_path_move(struct a3mi_path *path, const struct a3m_addr *addr)
+{
+    path->addr = *addr;
+    path->nonce = A3MI_MUTATE(LATE_RESPONSE, path->nonce, 0);
 }
 
 bool a3mi_path_answered(struct a3mi_path *path, const struct a3m_addr *from, uint64_t nonce)

@@ -250,7 +250,12 @@ void a3mi_peer_move(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t i
     A3MI_LIST_FOREACH (it, &peer->senders) {
         struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
 
-        if (sender->incarnation == incarnation && !a3mi_addr_eq(&sender->path.addr, addr)) {
+        if (sender->incarnation != incarnation) {
+            continue;
+        }
+        if (a3mi_addr_eq(&sender->path.addr, addr)) {
+            a3mi_path_move(&sender->path, addr);
+        } else {
             a3mi_sender_move(assoc, sender, addr);
         }
     }
@@ -258,7 +263,7 @@ void a3mi_peer_move(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t i
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
         if (receiver->incarnation == incarnation && receiver->proven) {
-            receiver->path.addr = *addr;
+            a3mi_path_move(&receiver->path, addr);
         }
     }
     a3mi_peer_at(assoc, peer, addr);
@@ -278,7 +283,7 @@ void a3mi_peer_set_addr(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const 
     A3MI_LIST_FOREACH (it, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
-        receiver->path.addr = *addr;
+        a3mi_path_move(&receiver->path, addr);
         if (receiver->proven) {
             a3mi_receiver_probe(assoc, receiver);
         }

@@ -489,8 +489,7 @@ void a3mi_sender_forget(struct a3mi_assoc *assoc, struct a3mi_sender *sender, co
 
 void a3mi_sender_move(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3m_addr *addr)
 {
-    sender->path.addr = *addr;
-    sender->path.nonce = 0;
+    a3mi_path_move(&sender->path, addr);
     a3mi_rtt_init(&sender->peer->rtt);
     a3mi_pmtu_init(&sender->pmtu, (uint32_t)(assoc->packet_max + A3MI_PACKET_TAG),
                    (uint32_t)(assoc->packet_limit + A3MI_PACKET_TAG));

@@ -87,12 +87,40 @@ static void test_core_peer_that_moves_is_followed_after_a_challenge(void **state
     world_finish(&w);
 }
 
+/* Node 1 went and came back; its answer from where it was in between comes last. */
+static void test_core_response_from_an_address_that_was_left_moves_nothing(void **state)
+{
+    (void)state;
+    struct world w;
+    struct tap tap;
+
+    tap_begin(&w, &tap, 23, 2, 0);
+    uint32_t old = w.nodes[1].address;
+
+    tap.lose = tap.keep = TAP_BIT(A3MI_PACKET_RESPONSE);
+    world_readdress(&w, 1, 20);
+    (void)world_send(&w, 1, 0, 0, 5, false);
+    world_run(&w, WORLD_MS);
+    assert_true(tap.kept_count > 0);
+    world_readdress(&w, 1, old);
+    tap.lose = tap.keep = 0;
+    (void)world_send(&w, 1, 0, 0, 5, false);
+    world_settle(&w, 10 * WORLD_S);
+    tap_replay(&tap, 1);
+    world_run(&w, WORLD_MS);
+    (void)world_send(&w, 0, 1, 0, 5, false);
+    world_run(&w, 10 * WORLD_MS);
+    assert_int_equal(world_accepted(&w, 0, 1), 5);
+    world_finish(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_core_stranger_at_an_old_address_does_no_harm),
         cmocka_unit_test(test_core_stranger_that_is_asked_for_the_old_one_does_not_answer),
         cmocka_unit_test(test_core_peer_that_moves_is_followed_after_a_challenge),
+        cmocka_unit_test(test_core_response_from_an_address_that_was_left_moves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
