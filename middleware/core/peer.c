@@ -283,8 +283,8 @@ void a3mi_peer_set_addr(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const 
     A3MI_LIST_FOREACH (it, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
-        a3mi_path_move(&receiver->path, addr);
         if (receiver->proven) {
+            a3mi_path_move(&receiver->path, addr);
             a3mi_receiver_probe(assoc, receiver);
         }
     }

@@ -34,6 +34,8 @@
 #define A3MI_PRESSURE 1024u
 /* Beyond, the oldest of them goes. */
 #define A3MI_UNPROVEN_MAX 16384u
+/* Of one incarnation of a peer, from as many addresses: only one of them can be where it is. */
+#define A3MI_RIVALS_MAX 4u
 /* How long one lasts after its last OPEN. */
 #define A3MI_UNPROVEN_LIFE INT64_C(10000000000)
 /* Units granted to a sender before it has shown that it is alive: the initial congestion window fits. */

@@ -556,6 +556,18 @@ static void test_response_from_an_address_that_was_left_since_moves_nothing(void
          "1320822 send 1 1 1 1\n"
          "1391849 move 0\n"
          "1535977 loss 0 1 300\n");
+    play("plan 626883 2 0 100 0 0 0\n"
+         "0 open 0 3 0 100 0\n"
+         "0 open 1 0 1 2 100\n"
+         "0 link 1 0 0 3 0\n"
+         "15929807 delay 1 0 50000 21863\n"
+         "21594479 send 0 3 47 64\n"
+         "21982392 send 0 3 12 64\n"
+         "22297626 kill 1\n"
+         "25030594 start 1\n"
+         "25046881 truncate 0 1 10\n"
+         "28150262 move 1\n"
+         "28269826 rate 1 0 100000000 5673\n");
 }
 
 int main(void)
