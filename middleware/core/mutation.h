@@ -51,7 +51,9 @@ struct a3m_addr;
     X(LINK_END_UNKNOWN, "END of an unknown link ignored")                                  \
     X(LINK_ACCEPT_UNKNOWN, "ACCEPT of a link given up not answered by END")                \
     X(LINK_ANY_NUMBER, "number of an earlier attempt accepted")                            \
-    X(LINK_NO_REPLACE, "request for a link that is up ignored")
+    X(LINK_NO_REPLACE, "request for a link that is up ignored")                            \
+    X(LINK_ENDS_ANY, "a request is taken for lost whichever incarnation ended")            \
+    X(DEBTS_FORGOTTEN, "what is owed to too many peers is forgotten")
 
 enum a3mi_mutation {
     A3MI_MUTATION_NONE,

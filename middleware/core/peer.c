@@ -81,6 +81,7 @@ static void keep_debtor(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
     }
     a3mi_list_push_back(&assoc->debtors, &peer->debtor);
     if (++assoc->debtors_count > A3MI_DEBTORS_MAX) {
+        assoc->owes_strangers = true;
         a3mi_peer_free(assoc, a3mi_container_of(a3mi_list_first(&assoc->debtors), struct a3mi_peer, debtor));
     }
 }

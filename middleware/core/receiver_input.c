@@ -107,7 +107,7 @@ static bool turned_away(struct a3mi_assoc *assoc, const struct a3m_addr *from, c
         answer_refuse(assoc, from, open, A3MI_REFUSE_DUPLICATE, asked);
         return true;
     }
-    a3mi_life_forget(peer, life);
+    a3mi_life_forget(assoc, peer, life);
     return false;
 }
 
@@ -480,7 +480,7 @@ void a3mi_receiver_close(struct a3mi_assoc *assoc, const struct a3mi_packet *pac
     struct a3mi_peer *peer = receiver->peer;
 
     peer->refs++;
-    (void)a3mi_life_note(peer, body.incarnation, assoc->ck);
+    (void)a3mi_life_note(assoc, peer, body.incarnation, assoc->ck);
     a3mi_life_end(assoc, peer, receiver->incarnation, A3MI_PEER_RESTARTED);
     a3mi_peer_release(assoc, peer);
 }

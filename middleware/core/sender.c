@@ -153,7 +153,7 @@ struct a3mi_sender *a3mi_sender_obtain(struct a3mi_assoc *assoc, struct a3mi_pee
     if (sender != NULL) {
         return sender;
     }
-    (void)a3mi_life_note(peer, incarnation, assoc->ck);
+    (void)a3mi_life_note(assoc, peer, incarnation, assoc->ck);
     sender = a3mi_sender_find(peer, 0, false);
     if (sender != NULL) {
         a3mi_sender_bind(assoc, sender, incarnation);

@@ -26,6 +26,7 @@ static void put_header(const struct a3mi_saver *sv)
     a3mi_save_u64(sv, assoc->dropped);
     a3mi_save_u64(sv, assoc->last_number);
     a3mi_save_u32(sv, assoc->last_index);
+    a3mi_save_u8(sv, assoc->owes_strangers);
 }
 
 static void clear_span(struct a3mi_span *span)
@@ -207,6 +208,7 @@ int a3mi_assoc_restore(struct a3mi_assoc **out, const struct a3mi_assoc_config *
     assoc->dropped = a3mi_rd_u64(&rs.rd);
     assoc->last_number = a3mi_rd_u64(&rs.rd);
     assoc->last_index = a3mi_rd_u32(&rs.rd);
+    assoc->owes_strangers = a3mi_restore_bool(&rs);
     a3mi_slab_init(&peers, (a3mi_rd_left(&rs.rd) / 12 + 1) * sizeof(struct a3mi_peer *), 1, 1);
     rs.peers = a3mi_slab_get(&peers);
     a3mi_map64_init_seeded(&rs.spans, own.seed);

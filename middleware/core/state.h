@@ -45,7 +45,7 @@
 #define A3MI_LINGER INT64_C(2000000000)
 /* Small packets that wait to go out; beyond, answers are dropped as if lost. */
 #define A3MI_ANSWERS_MAX 512u
-/* Peers kept only because they are owed the news that all is ended; beyond, the oldest is forgotten. */
+/* Peers kept only because they are owed the news that all is ended; beyond, the oldest is a stranger again. */
 #define A3MI_DEBTORS_MAX 1024u
 /* Answers to strangers, a second and address. */
 #define A3MI_STRANGER_RATE 64u
@@ -109,7 +109,8 @@ struct a3mi_assoc {
     struct a3mi_list peers;
     struct a3mi_list debtors; /* peers kept only because they are owed news, the oldest first */
     size_t debtors_count;
-    struct a3mi_map64 senders;   /* s → S */
+    bool owes_strangers;       /* one that was owed news was forgotten: whoever is not known may be the one */
+    struct a3mi_map64 senders; /* s → S */
     struct a3mi_map64 receivers; /* r → R */
     struct a3mi_map64 channels;  /* index → a3mi_rx */
     uint32_t last_index;
