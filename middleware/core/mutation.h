@@ -44,6 +44,7 @@ struct a3m_addr;
     X(NOT_AFRESH, "no opening afresh to tell it")                                          \
     X(NOT_FOLLOWED, "a record that moved is not followed")                                 \
     X(LATE_RESPONSE, "a RESPONSE counts though the record is known to be elsewhere since") \
+    X(ANY_RESPONSE, "a RESPONSE counts wherever it comes from")                            \
     X(LATE_DUPLICATE, "any OPEN from this node's id tells of a duplicate")                 \
     X(ORDER_OF_ANYBODY, "order counts though nobody proved it")                            \
     X(LINK_BOTH_ANSWER, "both ends take the request that crossed")                         \

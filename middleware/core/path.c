@@ -57,7 +57,8 @@ void a3mi_path_move(struct a3mi_path *path, const struct a3m_addr *addr)
 
 bool a3mi_path_answered(struct a3mi_path *path, const struct a3m_addr *from, uint64_t nonce)
 {
-    if (path->nonce == 0 || nonce != path->nonce || !a3mi_addr_eq(&path->candidate, from)) {
+    if (path->nonce == 0 || nonce != path->nonce ||
+        A3MI_MUTATE(ANY_RESPONSE, false, !a3mi_addr_eq(&path->candidate, from))) {
         return false;
     }
     path->nonce = 0;

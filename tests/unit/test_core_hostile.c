@@ -1060,6 +1060,31 @@ static void test_hostile_guessed_response_moves_nothing(void **state)
     assert_int_equal(h.bytes_to[HOSTILE_BLIND], sent); /* the acknowledgement went to the old place */
 }
 
+/* Who hears a CHALLENGE can answer it, from where it went and nowhere else. */
+static void test_hostile_response_from_where_nobody_was_asked_moves_nothing(void **state)
+{
+    (void)state;
+    uint64_t r = open_to_alice(5);
+    uint8_t bytes[A3MI_CONTROL_PACKET_MAX];
+    struct a3mi_packet packet;
+    struct a3mi_challenge challenge;
+
+    send_data(MALLORY, r, 0, NULL, 0);
+    send_ping(EVE, r, 5);
+    const struct hostile_packet *caught = hostile_caught(&h, EVE, A3MI_PACKET_CHALLENGE);
+
+    assert_non_null(caught);
+    assert_int_equal(a3mi_packet_read(caught->bytes, caught->size, &packet), A3MI_PACKET_OK);
+    assert_true(a3mi_challenge_read(&packet, &challenge));
+    size_t size = a3mi_response_write(bytes + A3MI_PACKET_HEADER, &(struct a3mi_response){challenge.nonce});
+    struct change c = begin(ALICE);
+
+    inject(HOSTILE_BLIND, bytes, size, A3MI_PACKET_RESPONSE, r);
+    expect(&c, 0, 0, 1);
+    inject(EVE, bytes, size, A3MI_PACKET_RESPONSE, r);
+    expect(&c, 0, 0, 1);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -1096,6 +1121,7 @@ int main(void)
         CASE(test_hostile_old_packets_again_from_anywhere_change_nothing),
         CASE(test_hostile_challenges_are_never_more_than_what_caused_them),
         CASE(test_hostile_guessed_response_moves_nothing),
+        CASE(test_hostile_response_from_where_nobody_was_asked_moves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
