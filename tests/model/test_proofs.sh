@@ -8,9 +8,6 @@
 source "$(dirname "${BASH_SOURCE[0]}")/model.sh"
 
 check proofs RESTARTS=2 DRAWS=4
-if [[ -n ${A3M_LONG:-} ]]; then
-    check proofs RESTARTS=2 DRAWS=5
-fi
 for name in PROOF_ENDS_LATER OPEN_ENDS; do
     mutant proofs "$name"
 done
