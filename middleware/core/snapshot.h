@@ -26,7 +26,7 @@
 #include "core/sender.h"
 
 /* "A3MSNAP" and the version of the form. */
-#define A3MI_SNAPSHOT_MAGIC UINT64_C(0x41334d534e415002)
+#define A3MI_SNAPSHOT_MAGIC UINT64_C(0x41334d534e415003)
 
 struct a3mi_saver {
     struct a3mi_assoc *assoc;

@@ -486,7 +486,7 @@ static void test_hostile_frames_that_lie_about_their_lengths_are_bad_frames(void
         {"credit with flags",
          {2 << 5 | 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
          25},
-        {"a flag that is not known", {1 << 5 | 16 | 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 15},
+        {"link control out of order", {1 << 5 | 16 | 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 15},
         {"link control with properties", {1 << 5 | 8 | 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 15},
         {"credit cut", {2 << 5, 0, 0, 0, 0}, 5},
     };
