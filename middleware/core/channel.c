@@ -19,7 +19,7 @@ void a3mi_tx_attach(struct a3mi_assoc *assoc, struct a3mi_tx *tx, struct a3mi_pe
     tx->peer = peer;
     tx->incarnation = incarnation;
     a3mi_list_push_back(&peer->txs, &tx->on_peer);
-    a3mi_life_note(peer, incarnation, assoc->ck)->channels++;
+    a3mi_life_note(assoc, peer, incarnation, assoc->ck)->channels++;
 }
 
 /* Its parts in units go; more than one sender may have some while one is on its way out. */

@@ -356,7 +356,10 @@ static enum taken take_data(struct a3mi_assoc *assoc, const struct a3mi_origin *
     }
     size_t props = (frame->flags & A3MI_FRAME_PROPS) != 0 ? A3MI_PROPS_MAX : 0;
 
-    if (a3mi_ranges_has(&rx->up, frame->number) || frame->total > rx->max_message + props) {
+    bool free = (frame->flags & A3MI_FRAME_FREE) != 0;
+
+    if (a3mi_ranges_has(&rx->up, frame->number) || frame->total > rx->max_message + props ||
+        (rx->index == 0 && (props > 0 || free))) { /* link control has none, and is in order */
         assoc->stats.bad_frame++;
         return TAKEN;
     }

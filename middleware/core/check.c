@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 
+#include "base/addr.h"
 #include "core/receiver.h"
 #include "core/sender.h"
 
@@ -85,14 +86,15 @@ static void check_receiver(const struct a3mi_assoc *assoc, const struct a3mi_rec
     check_ranges(&receiver->have);
 }
 
-/* At most one proven and one unproven record of an incarnation. */
+/* At most one proven record of an incarnation, and one unproven of each address. */
 static void check_pair(const struct a3mi_peer *peer, const struct a3mi_receiver *receiver)
 {
     A3MI_LIST_FOREACH (it, &peer->receivers) {
         const struct a3mi_receiver *other = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
         assert(other == receiver || other->incarnation != receiver->incarnation ||
-               other->proven != receiver->proven);
+               other->proven != receiver->proven ||
+               (!receiver->proven && !a3mi_addr_eq(&other->path.addr, &receiver->path.addr)));
     }
 }
 

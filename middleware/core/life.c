@@ -39,12 +39,14 @@ static struct a3mi_life *least_needed(struct a3mi_peer *peer)
     return least != NULL ? least : &peer->lives[0];
 }
 
-void a3mi_life_forget(struct a3mi_peer *peer, struct a3mi_life *life)
+void a3mi_life_forget(struct a3mi_assoc *assoc, struct a3mi_peer *peer, struct a3mi_life *life)
 {
+    assoc->owes_strangers |= life->owed;
     *life = peer->lives[--peer->lives_count];
 }
 
-struct a3mi_life *a3mi_life_note(struct a3mi_peer *peer, uint64_t incarnation, uint64_t first_seen)
+struct a3mi_life *a3mi_life_note(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
+                                 uint64_t first_seen)
 {
     struct a3mi_life *life = a3mi_life_find(peer, incarnation);
 
@@ -52,10 +54,14 @@ struct a3mi_life *a3mi_life_note(struct a3mi_peer *peer, uint64_t incarnation, u
         return life;
     }
     if (peer->lives_count == A3MI_LIVES_MAX) {
-        a3mi_life_forget(peer, least_needed(peer));
+        a3mi_life_forget(assoc, peer, least_needed(peer));
     }
     life = &peer->lives[peer->lives_count++];
-    *life = (struct a3mi_life){.incarnation = incarnation, .first_seen = first_seen};
+    *life = (struct a3mi_life){
+        .incarnation = incarnation,
+        .first_seen = first_seen,
+        .owed = A3MI_MUTATE(DEBTS_FORGOTTEN, false, assoc->owes_strangers),
+    };
     return life;
 }
 

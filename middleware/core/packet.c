@@ -109,6 +109,15 @@ static void read_name(struct a3mi_rd *rd, struct a3mi_name *name, bool optional)
     }
 }
 
+/* Nothing is left, or zeros where a packet is padded. What this version does not know is refused, not skipped. */
+static bool ends(const struct a3mi_rd *rd, bool padded)
+{
+    const uint8_t *p = rd->p;
+    size_t left = a3mi_rd_left(rd);
+
+    return !rd->bad && (left == 0 || (padded && p[0] == 0 && memcmp(p, p + 1, left - 1) == 0));
+}
+
 static void read_cookie(struct a3mi_rd *rd, uint8_t cookie[A3MI_COOKIE_SIZE])
 {
     const uint8_t *bytes = a3mi_rd_bytes(rd, A3MI_COOKIE_SIZE);
@@ -177,7 +186,9 @@ bool a3mi_open_read(const struct a3mi_packet *packet, struct a3mi_open *out)
     out->source_incarnation = a3mi_rd_u64(&rd);
     out->destination_incarnation = a3mi_rd_u64(&rd);
     out->time = a3mi_rd_u32(&rd);
-    out->afresh = (a3mi_rd_u8(&rd) & OPEN_AFRESH) != 0;
+    uint8_t flags = a3mi_rd_u8(&rd);
+
+    out->afresh = (flags & OPEN_AFRESH) != 0;
     read_name(&rd, &out->source, false);
     read_name(&rd, &out->destination, true);
     out->has_cookie = false;
@@ -188,7 +199,8 @@ bool a3mi_open_read(const struct a3mi_packet *packet, struct a3mi_open *out)
             rd.bad |= value.bad;
         }
     }
-    return !rd.bad && out->source_incarnation != 0;
+    return ends(&rd, true) && (flags & ~(unsigned)OPEN_AFRESH) == 0 && packet->addressee == 0 &&
+           out->source_incarnation != 0;
 }
 
 /* ---- RETRY ------------------------------------------------------------------ */
@@ -206,7 +218,7 @@ bool a3mi_retry_read(const struct a3mi_packet *packet, struct a3mi_retry *out)
     struct a3mi_rd rd = begin_read(packet);
 
     read_cookie(&rd, out->cookie);
-    return !rd.bad;
+    return ends(&rd, false);
 }
 
 /* ---- REFUSE ----------------------------------------------------------------- */
@@ -232,7 +244,7 @@ bool a3mi_refuse_read(const struct a3mi_packet *packet, struct a3mi_refuse *out)
     out->destination_incarnation = a3mi_rd_u64(&rd);
     out->incarnation = a3mi_rd_u64(&rd);
     read_name(&rd, &out->author, false);
-    return !rd.bad;
+    return ends(&rd, false);
 }
 
 /* ---- ACCEPT ----------------------------------------------------------------- */
@@ -265,7 +277,7 @@ bool a3mi_accept_read(const struct a3mi_packet *packet, struct a3mi_accept *out)
     read_name(&rd, &out->source, false);
     read_name(&rd, &out->author, false);
     while (next_extension(&rd, &type, &value)) {}
-    return !rd.bad && out->incarnation != 0;
+    return ends(&rd, true) && out->incarnation != 0;
 }
 
 /* ---- ACK -------------------------------------------------------------------- */
@@ -332,7 +344,7 @@ bool a3mi_ack_read(const struct a3mi_packet *packet, struct a3mi_ack *out)
     struct a3mi_rd rd = begin_read(packet);
 
     read_ack(&rd, out);
-    return !rd.bad;
+    return ends(&rd, false);
 }
 
 /* ---- DATA ------------------------------------------------------------------- */
@@ -365,6 +377,7 @@ bool a3mi_data_read(const struct a3mi_packet *packet, struct a3mi_data *out)
     out->seq = a3mi_load_be64(p);
     out->count = p[8];
     out->flags = p[9];
+    rd.bad |= (out->flags & ~(unsigned)A3MI_DATA_FLAGS) != 0;
     out->time = a3mi_load_be32(p + 10);
     if ((out->flags & A3MI_DATA_HAS_ACK) != 0) {
         read_ack(&rd, &out->ack);
@@ -392,7 +405,7 @@ bool a3mi_ping_read(const struct a3mi_packet *packet, struct a3mi_ping *out)
 
     out->s = a3mi_rd_u64(&rd);
     out->time = a3mi_rd_u32(&rd);
-    return !rd.bad;
+    return ends(&rd, true);
 }
 
 /* ---- CLOSE ------------------------------------------------------------------ */
@@ -414,7 +427,7 @@ bool a3mi_close_read(const struct a3mi_packet *packet, struct a3mi_close *out)
     out->s = a3mi_rd_u64(&rd);
     out->incarnation = a3mi_rd_u64(&rd);
     read_name(&rd, &out->author, false);
-    return !rd.bad;
+    return ends(&rd, false);
 }
 
 /* ---- PROBE ------------------------------------------------------------------ */
@@ -437,7 +450,7 @@ bool a3mi_probe_read(const struct a3mi_packet *packet, struct a3mi_probe *out)
     out->r = a3mi_rd_u64(&rd);
     out->incarnation = a3mi_rd_u64(&rd);
     read_name(&rd, &out->destination, false);
-    return !rd.bad;
+    return ends(&rd, true);
 }
 
 /* ---- ALIVE ------------------------------------------------------------------ */
@@ -455,7 +468,7 @@ bool a3mi_alive_read(const struct a3mi_packet *packet, struct a3mi_alive *out)
     struct a3mi_rd rd = begin_read(packet);
 
     out->s = a3mi_rd_u64(&rd);
-    return !rd.bad;
+    return ends(&rd, false);
 }
 
 /* ---- RESET ------------------------------------------------------------------ */
@@ -479,7 +492,7 @@ bool a3mi_reset_read(const struct a3mi_packet *packet, struct a3mi_reset *out)
     out->incarnation = a3mi_rd_u64(&rd);
     out->cumulative = a3mi_rd_u64(&rd);
     read_name(&rd, &out->author, false);
-    return !rd.bad && (out->kind == A3MI_RESET_NOTHING || out->kind == A3MI_RESET_UNKNOWN);
+    return ends(&rd, false) && (out->kind == A3MI_RESET_NOTHING || out->kind == A3MI_RESET_UNKNOWN);
 }
 
 /* ---- CHALLENGE, RESPONSE ------------------------------------------------------ */
@@ -500,7 +513,7 @@ bool a3mi_challenge_read(const struct a3mi_packet *packet, struct a3mi_challenge
 
     out->author = a3mi_rd_u64(&rd);
     out->nonce = a3mi_rd_u64(&rd);
-    return !rd.bad;
+    return ends(&rd, true);
 }
 
 size_t a3mi_response_write(uint8_t *body, const struct a3mi_response *in)
@@ -516,7 +529,7 @@ bool a3mi_response_read(const struct a3mi_packet *packet, struct a3mi_response *
     struct a3mi_rd rd = begin_read(packet);
 
     out->nonce = a3mi_rd_u64(&rd);
-    return !rd.bad;
+    return ends(&rd, false);
 }
 
 /* ---- VERSION ---------------------------------------------------------------- */

@@ -87,7 +87,7 @@ enum a3mi_packet_error a3mi_packet_read(const uint8_t *bytes, size_t size, struc
 void a3mi_packet_seal(uint8_t *bytes, size_t size, enum a3mi_packet_type type, uint64_t addressee,
                       uint64_t number);
 
-/* ---- Bodies. Each read gives false when the body is malformed. --------------- */
+/* ---- Bodies. Each read gives false when the body is malformed, or has anything that is not known. --- */
 /* Each write fills a body into `body`, which has room, and returns its size. */
 
 /* Asks for a receiver record for `s`. Addressee 0. */
@@ -166,6 +166,7 @@ bool a3mi_ack_read(const struct a3mi_packet *packet, struct a3mi_ack *out);
 enum {
     A3MI_DATA_UNFILLED = 1u << 0, /* nothing more was waiting */
     A3MI_DATA_HAS_ACK = 1u << 1,
+    A3MI_DATA_FLAGS = A3MI_DATA_UNFILLED | A3MI_DATA_HAS_ACK, /* no others are known */
 };
 
 /* Addressee r: a unit. */

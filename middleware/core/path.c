@@ -42,14 +42,23 @@ void a3mi_path_heard(struct a3mi_assoc *assoc, struct a3mi_path *path, const str
         return;
     }
     path->newest = number;
-    if (A3MI_MUTATE(NOT_FOLLOWED, false, !a3mi_addr_eq(&path->addr, from))) {
+    if (a3mi_addr_eq(&path->addr, from)) {
+        path->nonce = A3MI_MUTATE(LATE_RESPONSE, path->nonce, 0);
+    } else if (A3MI_MUTATE(NOT_FOLLOWED, false, true)) {
         challenge(assoc, path, from, own, other);
     }
 }
 
+void a3mi_path_move(struct a3mi_path *path, const struct a3m_addr *addr)
+{
+    path->addr = *addr;
+    path->nonce = A3MI_MUTATE(LATE_RESPONSE, path->nonce, 0);
+}
+
 bool a3mi_path_answered(struct a3mi_path *path, const struct a3m_addr *from, uint64_t nonce)
 {
-    if (path->nonce == 0 || nonce != path->nonce || !a3mi_addr_eq(&path->candidate, from)) {
+    if (path->nonce == 0 || nonce != path->nonce ||
+        A3MI_MUTATE(ANY_RESPONSE, false, !a3mi_addr_eq(&path->candidate, from))) {
         return false;
     }
     path->nonce = 0;

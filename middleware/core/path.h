@@ -2,8 +2,10 @@
 /*
  * Where the other end of a record is. Records are found by id, so packets may
  * come from anywhere; one that is newer than all before and comes from a new
- * address starts a CHALLENGE there, and the RESPONSE moves the record. Private
- * to core.
+ * address starts a CHALLENGE there, and the RESPONSE moves the record. One that is
+ * newer and comes from where the record is ends the CHALLENGE, and so does a
+ * move for another reason: a RESPONSE that comes late would move the record back
+ * to where its other end was before. Private to core.
  */
 #ifndef A3MI_PATH_H
 #define A3MI_PATH_H
@@ -29,6 +31,9 @@ void a3mi_path_init(struct a3mi_path *path, const struct a3m_addr *addr);
  */
 void a3mi_path_heard(struct a3mi_assoc *assoc, struct a3mi_path *path, const struct a3m_addr *from,
                      uint64_t number, uint64_t own, uint64_t other);
+
+/* The other end is there: nobody is asked any more. */
+void a3mi_path_move(struct a3mi_path *path, const struct a3m_addr *addr);
 
 /* A RESPONSE: true when it answers the CHALLENGE; the caller then moves the records of that incarnation. */
 bool a3mi_path_answered(struct a3mi_path *path, const struct a3m_addr *from, uint64_t nonce);

@@ -83,6 +83,7 @@ static void keep_debtor(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
     }
     a3mi_list_push_back(&assoc->debtors, &peer->debtor);
     if (++assoc->debtors_count > A3MI_DEBTORS_MAX) {
+        assoc->owes_strangers = true;
         a3mi_peer_free(assoc, a3mi_container_of(a3mi_list_first(&assoc->debtors), struct a3mi_peer, debtor));
     }
 }
@@ -252,16 +253,24 @@ void a3mi_peer_move(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t i
     A3MI_LIST_FOREACH (it, &peer->senders) {
         struct a3mi_sender *sender = a3mi_container_of(it, struct a3mi_sender, on_peer);
 
-        if (sender->incarnation == incarnation && !a3mi_addr_eq(&sender->path.addr, addr)) {
+        if (sender->incarnation != incarnation) {
+            continue;
+        }
+        if (a3mi_addr_eq(&sender->path.addr, addr)) {
+            a3mi_path_move(&sender->path, addr);
+        } else {
             a3mi_sender_move(assoc, sender, addr);
         }
     }
     A3MI_LIST_FOREACH (it, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
-        if (receiver->incarnation == incarnation && receiver->proven &&
-            !a3mi_addr_eq(&receiver->path.addr, addr)) {
-            receiver->path.addr = *addr;
+        if (receiver->incarnation != incarnation || !receiver->proven) {
+            continue;
+        }
+        bool same = a3mi_addr_eq(&receiver->path.addr, addr);
+        a3mi_path_move(&receiver->path, addr);
+        if (!same) {
             a3mi_receiver_ack_now(assoc, receiver); /* what was said before went where nobody is */
         }
     }
@@ -282,8 +291,8 @@ void a3mi_peer_set_addr(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const 
     A3MI_LIST_FOREACH (it, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
-        receiver->path.addr = *addr;
         if (receiver->proven) {
+            a3mi_path_move(&receiver->path, addr);
             a3mi_receiver_probe(assoc, receiver);
         }
     }

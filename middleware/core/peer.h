@@ -79,9 +79,10 @@ void a3mi_peer_move(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t i
 /* What is known of an incarnation; NULL: nothing. */
 struct a3mi_life *a3mi_life_find(struct a3mi_peer *peer, uint64_t incarnation);
 /* The same, noted as seen after clock value `first_seen` if it is new; forgets another one when there are too many. */
-struct a3mi_life *a3mi_life_note(struct a3mi_peer *peer, uint64_t incarnation, uint64_t first_seen);
-/* Forgets one. */
-void a3mi_life_forget(struct a3mi_peer *peer, struct a3mi_life *life);
+struct a3mi_life *a3mi_life_note(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
+                                 uint64_t first_seen);
+/* Forgets one. If it was owed news, all that are met for the first time are owed them from now on. */
+void a3mi_life_forget(struct a3mi_assoc *assoc, struct a3mi_peer *peer, struct a3mi_life *life);
 /* Whether it is known to be over. */
 bool a3mi_life_is_over(struct a3mi_peer *peer, uint64_t incarnation);
 /* The incarnation that new links should be made with: the newest with channels; 0: none. */

@@ -134,7 +134,7 @@ bool a3mi_receiver_prove(struct a3mi_assoc *assoc, struct a3mi_receiver *receive
                          const struct a3m_addr *from)
 {
     struct a3mi_peer *peer = receiver->peer;
-    struct a3mi_life *life = a3mi_life_note(peer, receiver->incarnation, receiver->clock - 1);
+    struct a3mi_life *life = a3mi_life_note(assoc, peer, receiver->incarnation, receiver->clock - 1);
 
     if (life->ended_at != 0) {
         refuse_duplicate(assoc, receiver, life, from);

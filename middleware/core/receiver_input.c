@@ -46,10 +46,28 @@ static void answer_retry(struct a3mi_assoc *assoc, const struct a3m_addr *to, co
     }
 }
 
-/* An OPEN from a node of our own id: from ourselves, by an address, or from one that should not be. */
+/* Whether its author is there now: it had this cookie from us a while ago. */
+static bool shows_cookie(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_open *open)
+{
+    return open->has_cookie && a3mi_cookie_good(open->cookie, assoc->cookie_key, from, open->s,
+                                                open->source_incarnation, assoc->now);
+}
+
+/*
+ * An OPEN from a node of our own id: from ourselves, by an address, or from one that should not be. That one
+ * has to show that it is there: what an earlier incarnation of this node said to whoever was at this
+ * address then may come late.
+ */
 static void open_from_own_id(struct a3mi_assoc *assoc, const struct a3m_addr *from,
                              const struct a3mi_open *open, size_t asked)
 {
+    if (open->source_incarnation != assoc->config.incarnation &&
+        A3MI_MUTATE(LATE_DUPLICATE, false, !shows_cookie(assoc, from, open))) {
+        if (a3mi_limiter_allows(&assoc->strangers, from, assoc->now)) {
+            answer_retry(assoc, from, open, asked);
+        }
+        return;
+    }
     if (open->source_incarnation != assoc->config.incarnation) {
         assoc->stats.duplicate_id++;
         answer_refuse(assoc, from, open, A3MI_REFUSE_DUPLICATE, asked);
@@ -89,18 +107,25 @@ static bool turned_away(struct a3mi_assoc *assoc, const struct a3m_addr *from, c
         answer_refuse(assoc, from, open, A3MI_REFUSE_DUPLICATE, asked);
         return true;
     }
-    a3mi_life_forget(peer, life);
+    a3mi_life_forget(assoc, peer, life);
     return false;
 }
 
-/* The record that this OPEN asks for again; or *stale: the sender has gone on to a later one. */
-static struct a3mi_receiver *find_again(struct a3mi_peer *peer, const struct a3mi_open *open, bool *stale)
+/*
+ * The record that this OPEN asks for again; or *stale: the sender has gone on to a later one. Nobody has shown
+ * that he is the sender of one that is not proven: it counts only for who is where its OPEN came from, so that
+ * a stranger who opens with a great order does not keep the sender out.
+ */
+static struct a3mi_receiver *find_again(struct a3mi_peer *peer, const struct a3m_addr *from,
+                                        const struct a3mi_open *open, bool *stale)
 {
     *stale = false;
     A3MI_LIST_FOREACH (it, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
-        if (receiver->incarnation != open->source_incarnation) {
+        if (receiver->incarnation != open->source_incarnation ||
+            (A3MI_MUTATE(ORDER_OF_ANYBODY, false, !receiver->proven) &&
+             !a3mi_addr_eq(from, &receiver->path.addr))) {
             continue;
         }
         if (receiver->s == open->s) {
@@ -111,15 +136,50 @@ static struct a3mi_receiver *find_again(struct a3mi_peer *peer, const struct a3m
     return NULL;
 }
 
-/* A newer OPEN takes the place of an unproven one; when there are too many, the oldest goes. */
-static void make_room(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation)
+/* Whether somebody at another address asked for a record of the same incarnation, and has not proven it. */
+static bool has_rival(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_open *open)
 {
+    struct a3mi_peer *peer = a3mi_peer_find(assoc, &open->source);
+
+    if (peer == NULL) {
+        return false;
+    }
+    A3MI_LIST_FOREACH (it, &peer->receivers) {
+        const struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
+
+        if (receiver->incarnation == open->source_incarnation && !receiver->proven &&
+            !a3mi_addr_eq(from, &receiver->path.addr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Unproven ones: a newer OPEN takes the place of the one from the same address; of the others of the same
+ * incarnation the oldest goes when there are too many, and likewise of all.
+ */
+static void make_room(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation,
+                      const struct a3m_addr *from)
+{
+    struct a3mi_receiver *first = NULL;
+    unsigned rivals = 0;
+
     A3MI_LIST_FOREACH_SAFE (it, next, &peer->receivers) {
         struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
 
-        if (receiver->incarnation == incarnation && !receiver->proven) {
-            a3mi_receiver_free(assoc, receiver, false);
+        if (receiver->incarnation != incarnation || receiver->proven) {
+            continue;
         }
+        if (a3mi_addr_eq(from, &receiver->path.addr)) {
+            a3mi_receiver_free(assoc, receiver, false);
+            continue;
+        }
+        first = first == NULL ? receiver : first;
+        rivals++;
+    }
+    if (rivals >= A3MI_RIVALS_MAX) {
+        a3mi_receiver_free(assoc, first, false);
     }
     if (assoc->unproven_count >= A3MI_UNPROVEN_MAX) {
         struct a3mi_list *oldest = a3mi_list_first(&assoc->unproven);
@@ -131,9 +191,8 @@ static void make_room(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t
 static void open_new(struct a3mi_assoc *assoc, const struct a3m_addr *from, const struct a3mi_open *open,
                      size_t asked)
 {
-    if (assoc->unproven_count >= A3MI_PRESSURE &&
-        !(open->has_cookie && a3mi_cookie_good(open->cookie, assoc->cookie_key, from, open->s,
-                                               open->source_incarnation, assoc->now))) {
+    if ((assoc->unproven_count >= A3MI_PRESSURE || has_rival(assoc, from, open)) &&
+        !shows_cookie(assoc, from, open)) {
         assoc->stats.opens_deferred++;
         answer_retry(assoc, from, open, asked);
         return;
@@ -144,7 +203,7 @@ static void open_new(struct a3mi_assoc *assoc, const struct a3m_addr *from, cons
         return;
     }
     peer->refs++;
-    make_room(assoc, peer, open->source_incarnation);
+    make_room(assoc, peer, open->source_incarnation, from);
     A3MI_MUTATE(OPEN_ENDS, a3mi_life_proven(assoc, peer, open->source_incarnation, assoc->ck + 1), (void)0);
     struct a3mi_receiver *receiver = a3mi_receiver_new(assoc, peer, open->source_incarnation, open->s,
                                                        open->order, from);
@@ -179,7 +238,7 @@ void a3mi_receiver_open(struct a3mi_assoc *assoc, const struct a3m_addr *from,
     }
     struct a3mi_peer *peer = a3mi_peer_find(assoc, &open.source);
     bool stale = false;
-    struct a3mi_receiver *receiver = peer != NULL ? find_again(peer, &open, &stale) : NULL;
+    struct a3mi_receiver *receiver = peer != NULL ? find_again(peer, from, &open, &stale) : NULL;
 
     if (receiver != NULL && (receiver->proven || a3mi_addr_eq(from, &receiver->path.addr))) {
         receiver->heard_at = assoc->now;
@@ -421,7 +480,7 @@ void a3mi_receiver_close(struct a3mi_assoc *assoc, const struct a3mi_packet *pac
     struct a3mi_peer *peer = receiver->peer;
 
     peer->refs++;
-    (void)a3mi_life_note(peer, body.incarnation, assoc->ck);
+    (void)a3mi_life_note(assoc, peer, body.incarnation, assoc->ck);
     a3mi_life_end(assoc, peer, receiver->incarnation, A3MI_PEER_RESTARTED);
     a3mi_peer_release(assoc, peer);
 }

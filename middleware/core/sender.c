@@ -153,7 +153,7 @@ struct a3mi_sender *a3mi_sender_obtain(struct a3mi_assoc *assoc, struct a3mi_pee
     if (sender != NULL) {
         return sender;
     }
-    (void)a3mi_life_note(peer, incarnation, assoc->ck);
+    (void)a3mi_life_note(assoc, peer, incarnation, assoc->ck);
     sender = a3mi_sender_find(peer, 0, false);
     if (sender != NULL) {
         a3mi_sender_bind(assoc, sender, incarnation);
@@ -489,8 +489,7 @@ void a3mi_sender_forget(struct a3mi_sender *sender, const struct a3mi_tx *tx)
 
 void a3mi_sender_move(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3m_addr *addr)
 {
-    sender->path.addr = *addr;
-    sender->path.nonce = 0;
+    a3mi_path_move(&sender->path, addr);
     a3mi_rtt_init(&sender->peer->rtt);
     a3mi_pmtu_init(&sender->pmtu, (uint32_t)(assoc->packet_max + A3MI_PACKET_TAG),
                    (uint32_t)(assoc->packet_limit + A3MI_PACKET_TAG));

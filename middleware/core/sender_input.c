@@ -93,7 +93,6 @@ static void begin(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const st
     sender->heard_at = assoc->now;
     sender->asked_at = INT64_MIN;
     sender->sent_at = assoc->now;
-    (void)a3mi_life_note(sender->peer, accept->incarnation, assoc->ck);
     bool known = sender->opened_at != INT64_MIN; /* not when it was restored since */
 
     if ((known && rtt <= assoc->now - sender->opened_at) || rtt <= A3MI_PTO_MAX) {
@@ -146,6 +145,7 @@ static void accept_opening(struct a3mi_assoc *assoc, struct a3mi_sender *sender,
     if (!name_peer(assoc, sender, accept)) {
         return;
     }
+    (void)a3mi_life_note(assoc, sender->peer, accept->incarnation, assoc->ck);
     if (!sender->afresh && a3mi_life_is_owed(sender->peer, accept->incarnation)) {
         answer_close(assoc, from, packet->addressee, accept->r, asked);
         a3mi_sender_bind(assoc, sender, accept->incarnation);
@@ -219,7 +219,7 @@ static void refused_incarnation(struct a3mi_assoc *assoc, struct a3mi_sender *se
         return;
     }
     peer->refs++;
-    (void)a3mi_life_note(peer, refuse->incarnation, assoc->ck);
+    (void)a3mi_life_note(assoc, peer, refuse->incarnation, assoc->ck);
     a3mi_life_end(assoc, peer, sender->incarnation, A3MI_PEER_RESTARTED);
     a3mi_peer_release(assoc, peer);
 }
@@ -330,7 +330,7 @@ void a3mi_sender_reset(struct a3mi_assoc *assoc, const struct a3mi_packet *packe
     }
     if (reset.incarnation != sender->incarnation) {
         peer->refs++;
-        (void)a3mi_life_note(peer, reset.incarnation, assoc->ck);
+        (void)a3mi_life_note(assoc, peer, reset.incarnation, assoc->ck);
         a3mi_life_end(assoc, peer, sender->incarnation, A3MI_PEER_RESTARTED);
         a3mi_peer_release(assoc, peer);
     } else if (reset.kind == A3MI_RESET_NOTHING && !sender->accepted_any) {

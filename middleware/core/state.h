@@ -5,7 +5,7 @@
  *   assoc.c      life, statistics, time      peer.c       peers and their incarnations
  *   input.c      packets in                  sender*.c    S: what we send
  *   output.c     packets out                 receiver*.c  R: what we receive
- *   gate.c       packets that wait           save.c, restore.c  the state, stored
+ *   gate.c       packets that wait           snapshot*.c  the state, stored
  *   answer.c     small packets that wait     channel_*.c  messages to frames and back
  *   loopback.c   the peer that is this node  path.c       addresses of peers that move
  *   move.c       this node's own
@@ -35,6 +35,8 @@
 #define A3MI_PRESSURE 1024u
 /* Beyond, the oldest of them goes. */
 #define A3MI_UNPROVEN_MAX 16384u
+/* Of one incarnation of a peer, from as many addresses: only one of them can be where it is. */
+#define A3MI_RIVALS_MAX 4u
 /* How long one lasts after its last OPEN. */
 #define A3MI_UNPROVEN_LIFE INT64_C(10000000000)
 /* Units granted to a sender before it has shown that it is alive: the initial congestion window fits. */
@@ -44,7 +46,7 @@
 #define A3MI_LINGER INT64_C(2000000000)
 /* Small packets that wait to go out; beyond, answers are dropped as if lost. */
 #define A3MI_ANSWERS_MAX 512u
-/* Peers kept only because they are owed the news that all is ended; beyond, the oldest is forgotten. */
+/* Peers kept only because they are owed the news that all is ended; beyond, the oldest is a stranger again. */
 #define A3MI_DEBTORS_MAX 1024u
 /* Answers to strangers, a second and address. */
 #define A3MI_STRANGER_RATE 64u
@@ -116,7 +118,8 @@ struct a3mi_assoc {
     struct a3mi_list peers;
     struct a3mi_list debtors; /* peers kept only because they are owed news, the oldest first */
     size_t debtors_count;
-    struct a3mi_map64 senders;   /* s → S */
+    bool owes_strangers;       /* one that was owed news was forgotten: whoever is not known may be the one */
+    struct a3mi_map64 senders; /* s → S */
     struct a3mi_map64 receivers; /* r → R */
     struct a3mi_map64 channels;  /* index → a3mi_rx */
     uint32_t last_index;

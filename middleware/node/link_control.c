@@ -336,7 +336,7 @@ static bool concerned(const struct a3mi_link *link, uint64_t incarnation)
     case A3MI_LINK_FINISHING: return link->incarnation == incarnation;
     /* A request to another incarnation is still under way: to forget it would be to misread its answer. */
     case A3MI_LINK_REQUESTING:
-    case A3MI_LINK_CANCELLING: return link->asked == incarnation;
+    case A3MI_LINK_CANCELLING: return A3MI_MUTATE(LINK_ENDS_ANY, true, link->asked == incarnation);
     default: return false;
     }
 }

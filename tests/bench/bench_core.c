@@ -16,6 +16,7 @@
 #include "base/addr.h"
 #include "base/message.h"
 #include "core/assoc.h"
+#include "quiet_hooks.h"
 
 #define BATCH  64
 #define WARMUP 2
@@ -56,50 +57,7 @@ static void on_packed(void *arg, struct a3mi_tx *tx, a3m_msg *msg)
     a3m_msg_free(msg);
 }
 
-static void on_control(void *arg, struct a3mi_peer *peer, uint64_t incarnation, const uint8_t *bytes,
-                       size_t size)
-{
-    (void)arg, (void)peer, (void)incarnation, (void)bytes, (void)size;
-}
-
-static void on_credit(void *arg, struct a3mi_rx *rx, uint32_t epoch, uint64_t messages, uint64_t bytes)
-{
-    (void)arg, (void)rx, (void)epoch, (void)messages, (void)bytes;
-}
-
-static void on_acknowledged(void *arg, struct a3mi_tx *tx, uint64_t n)
-{
-    (void)arg, (void)tx, (void)n;
-}
-
-static void on_peer_ended(void *arg, struct a3mi_peer *peer, uint64_t incarnation, enum a3mi_peer_end why)
-{
-    (void)arg, (void)peer, (void)incarnation, (void)why;
-    abort();
-}
-
-static void on_peer_merged(void *arg, struct a3mi_peer *from, struct a3mi_peer *into)
-{
-    (void)arg, (void)from, (void)into;
-    abort();
-}
-
-static void on_duplicate_id(void *arg, const struct a3mi_name *id, const struct a3m_addr *where)
-{
-    (void)arg, (void)id, (void)where;
-    abort();
-}
-
-static const struct a3mi_assoc_hooks hooks = {
-    .message = on_message,
-    .control = on_control,
-    .credit = on_credit,
-    .packed = on_packed,
-    .acknowledged = on_acknowledged,
-    .peer_ended = on_peer_ended,
-    .peer_merged = on_peer_merged,
-    .duplicate_id = on_duplicate_id,
-};
+static const struct a3mi_assoc_hooks hooks = {.message = on_message, .packed = on_packed, QUIET_HOOKS};
 
 static void end_init(struct end *end, const char *name, uint32_t addr)
 {

@@ -138,7 +138,7 @@ static void model_take(unsigned link, const struct a3mi_frame *frame)
     bool free = (frame->flags & A3MI_FRAME_FREE) != 0;
     bool too_large = link != 0 && frame->total > MAX_MESSAGE + (props ? A3MI_PROPS_MAX : 0);
 
-    if (m->up || too_large) {
+    if (m->up || too_large || (link == 0 && (props || free))) {
         f.model.bad++;
         return;
     }

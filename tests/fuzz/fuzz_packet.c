@@ -224,7 +224,7 @@ static void make_data(struct fuzz_input *in, struct a3mi_data *out)
 {
     out->seq = fuzz_u64(in);
     out->count = fuzz_u8(in);
-    out->flags = fuzz_u8(in);
+    out->flags = fuzz_u8(in) & A3MI_DATA_FLAGS;
     out->time = fuzz_u32(in);
     if ((out->flags & A3MI_DATA_HAS_ACK) != 0) {
         make_ack(in, &out->ack);
@@ -311,6 +311,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         run_body(type, &in);
     } else if (make_body((enum a3mi_packet_type)type, &in, &body)) {
         head.addressee = fuzz_u64(&in);
+        head.addressee = type == A3MI_PACKET_OPEN ? 0 : head.addressee;
         head.number = fuzz_u64(&in);
         check_round_trip(&head, &body);
     }

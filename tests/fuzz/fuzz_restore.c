@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stored state (core/restore.c) that was damaged: a snapshot of a node in the
+ * Stored state (core/snapshot.h) that was damaged: a snapshot of a node in the
  * midst of traffic, cut and changed as the input says, or bytes that never were
  * one. It is refused with its code, or what it gives is run and freed without a
  * leak or an access that is not right. Unchanged it is always taken, and passes

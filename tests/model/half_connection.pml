@@ -19,32 +19,43 @@
  * acknowledgement a set).
  *
  * Draws never recur: s and r count on over restarts, as the permutation with a
- * key of the incarnation makes them. -DMUTATE_<NAME> breaks the rule that
- * middleware/core/mutation.h calls NAME.
+ * key of the incarnation makes them. Bounds, but for M, and broken rules are
+ * parameters (parameters.pml).
  */
 
 #ifndef M
 #define M 2 /* messages */
 #endif
-#ifndef W
-#define W 1 /* units that a proven record grants */
-#endif
-#ifndef RESTARTS_A
-#define RESTARTS_A 1
-#endif
-#ifndef RESTARTS_B
-#define RESTARTS_B 1
-#endif
-#ifndef POLICY
-#define POLICY 1 /* times a record is given up by policy, at either side */
-#endif
-#ifndef DRAWS
-#define DRAWS 3 /* of s, and of r, before HEAL */
-#endif
 
+#include "parameters.pml"
+
+hidden byte W = 1;          /* units that a proven record grants */
+hidden byte RESTARTS_A = 1;
+hidden byte RESTARTS_B = 1;
+hidden byte POLICY = 1;     /* times a record is given up by policy, at either side */
+hidden byte DRAWS = 3;      /* of s, and of r, before HEAL; DRAWS_MAX at most */
+hidden byte LATER = 0;      /* the limit is raised when messages are taken, after the acknowledgement */
+RULE(NO_DEDUP) RULE(OLD_ID) RULE(R_TIMES_OUT) RULE(ACK_EARLY) RULE(R_REUSED) RULE(SAME_CLOCK) RULE(RESET_FROM_ANYBODY)
+RULE(RESET_ANY_R) RULE(RESET_NEVER_UNKNOWN) RULE(ACK_ANY_ID) RULE(LOWER_ORDER) RULE(OPEN_ENDS) RULE(NO_PING)
+RULE(SAME_S) RULE(PROBE_CLOSES) RULE(NO_PROBE) RULE(CLOSE_FROM_STRANGER) RULE(OPEN_NAMES_NOBODY) RULE(NO_TIMER)
+RULE(NO_OPEN_TIMER)
+
+inline read_parameters()
+{
+    READ(W) READ(RESTARTS_A) READ(RESTARTS_B) READ(POLICY) READ(DRAWS) READ(LATER)
+    READ(MUTATE_NO_DEDUP) READ(MUTATE_OLD_ID) READ(MUTATE_R_TIMES_OUT) READ(MUTATE_ACK_EARLY) READ(MUTATE_R_REUSED)
+    READ(MUTATE_SAME_CLOCK) READ(MUTATE_RESET_FROM_ANYBODY) READ(MUTATE_RESET_ANY_R)
+    READ(MUTATE_RESET_NEVER_UNKNOWN) READ(MUTATE_ACK_ANY_ID) READ(MUTATE_LOWER_ORDER) READ(MUTATE_OPEN_ENDS)
+    READ(MUTATE_NO_PING) READ(MUTATE_SAME_S) READ(MUTATE_PROBE_CLOSES) READ(MUTATE_NO_PROBE)
+    READ(MUTATE_CLOSE_FROM_STRANGER) READ(MUTATE_OPEN_NAMES_NOBODY) READ(MUTATE_NO_TIMER)
+    READ(MUTATE_NO_OPEN_TIMER)
+    skip
+}
+
+#define DRAWS_MAX 3
 #define NOBODY 3 /* an incarnation not known; there are 0, 1 and 2 */
 #define HEALS  3 /* draws that HEAL may need */
-#define IDS    (DRAWS + HEALS + 1)
+#define IDS    (DRAWS_MAX + HEALS + 1)
 #define ROUNDS (8 + 4 * M)
 
 #define BIT(n)      (1 << (n))
@@ -53,31 +64,11 @@
 
 /* ---- Rules that can be broken in an expression ------------------------------------------ */
 
-#ifdef MUTATE_NO_DEDUP
-#define DEDUP false
-#else
-#define DEDUP true
-#endif
-#ifdef MUTATE_OPEN_NAMES_NOBODY
-#define NAMES false
-#else
-#define NAMES true
-#endif
-#ifdef MUTATE_PROOF_ENDS_LATER
-#define SEEN_BEFORE(first_, since_) true
-#else
-#define SEEN_BEFORE(first_, since_) (first_ < since_)
-#endif
-#ifdef MUTATE_ACK_ANY_ID
-#define ACK_FITS(r_) true
-#else
-#define ACK_FITS(r_) (S_r == r_ && S_s == r_s[r_])
-#endif
-#ifdef MUTATE_RESET_ANY_R
-#define RESET_FITS(r_) true
-#else
-#define RESET_FITS(r_) (S_r == r_)
-#endif
+#define DEDUP          (!MUTATED(NO_DEDUP))
+#define NAMES          (!MUTATED(OPEN_NAMES_NOBODY))
+#define SEEN_BEFORE(first_, since_) ((first_) < (since_))
+#define ACK_FITS(r_)   (MUTATED(ACK_ANY_ID) || (S_r == (r_) && S_s == r_s[r_]))
+#define RESET_FITS(r_) (MUTATED(RESET_ANY_R) || S_r == (r_))
 
 /* ---- The network: who is addressed by s or by r follows from the number ------------- */
 
@@ -145,11 +136,7 @@ inline draw_s()
     S_s = next_s;
     next_s++;
     s_inc[S_s] = ai;
-#ifdef MUTATE_OPEN_NAMES_NOBODY
-    s_dst[S_s] = NOBODY;
-#else
-    s_dst[S_s] = S_inc;
-#endif
+    s_dst[S_s] = (NAMES -> S_inc : NOBODY);
     S = OPENING;
     S_r = 0;
     S_limit = 0
@@ -158,13 +145,13 @@ inline draw_s()
 /* Rule 6. What was numbered keeps its number. */
 inline reopen()
 {
-#ifdef MUTATE_SAME_S
-    S = OPENING;
-    S_r = 0;
-    S_limit = 0
-#else
-    draw_s()
-#endif
+    if
+    :: MUTATED(SAME_S) ->
+        S = OPENING;
+        S_r = 0;
+        S_limit = 0
+    :: else -> draw_s()
+    fi
 }
 
 /* S is over: what was transmitted has an unknown outcome, what was not was certainly not delivered. */
@@ -354,21 +341,19 @@ inline accept(m_)
         assert(seq_of[m_] < R_limit[j]); /* invariant 5 */
         accepted = accepted | BIT(m_);
         R_have[j] = R_have[j] | BIT(seq_of[m_]);
-#ifndef LATER
-        count_cumulative(R_have[j]);
-        raise_limit(cum);
-#endif
+        if
+        :: LATER == 0 ->
+            count_cumulative(R_have[j]);
+            raise_limit(cum)
+        :: else
+        fi;
         ack_out()
     fi
 }
 
 inline reset_out(r_)
 {
-#ifdef MUTATE_RESET_NEVER_UNKNOWN
-    x = 0;
-#else
-    x = (r_ >= first_r && r_ > dropped -> 0 : 1);
-#endif
+    x = ((r_ >= first_r && r_ > dropped) || MUTATED(RESET_NEVER_UNKNOWN) -> 0 : 1);
     n_reset[2 * bi + x] = n_reset[2 * bi + x] | BIT(r_)
 }
 
@@ -376,10 +361,9 @@ inline reset_out(r_)
 
 inline draw_r(s_)
 {
-#ifdef MUTATE_R_REUSED
     /* what was said of the old one is lost, but for its DATA */
     if
-    :: next_r > 1 && R[0] == 0 && R[1] == 0 && R[2] == 0 && R[3] == 0 && R[4] == 0 && R[5] == 0 ->
+    :: MUTATED(R_REUSED) && next_r > 1 && R[0] == 0 && R[1] == 0 && R[2] == 0 && R[3] == 0 && R[4] == 0 && R[5] == 0 ->
         next_r--;
         n_accept = n_accept & ~BIT(next_r);
         n_ping = n_ping & ~BIT(next_r);
@@ -389,7 +373,6 @@ inline draw_r(s_)
         n_close[2] = n_close[2] & ~BIT(next_r)
     :: else
     fi;
-#endif
     y = next_r;
     next_r++;
     r_s[y] = s_;
@@ -405,10 +388,8 @@ inline open_in(s_)
         if
         :: R[2 * j] != 0 && r_s[R[2 * j]] == s_ -> n_accept = n_accept | BIT(R[2 * j])
         :: R[2 * j + 1] != 0 && r_s[R[2 * j + 1]] == s_ -> n_accept = n_accept | BIT(R[2 * j + 1])
-#ifndef MUTATE_LOWER_ORDER
-        :: R[2 * j] != 0 && r_s[R[2 * j]] > s_ -> skip
-        :: R[2 * j + 1] != 0 && r_s[R[2 * j + 1]] > s_ -> skip
-#endif
+        :: !MUTATED(LOWER_ORDER) && R[2 * j] != 0 && r_s[R[2 * j]] > s_ -> skip
+        :: !MUTATED(LOWER_ORDER) && R[2 * j + 1] != 0 && r_s[R[2 * j + 1]] > s_ -> skip
         :: else ->
             if
             :: MAY_DRAW_R ->
@@ -418,9 +399,10 @@ inline open_in(s_)
                     free_record(2 * j, false)
                 :: else
                 fi;
-#ifdef MUTATE_OPEN_ENDS
-                proven_a(j, next_r + 1);
-#endif
+                if
+                :: MUTATED(OPEN_ENDS) -> proven_a(j, next_r + 1)
+                :: else
+                fi;
                 draw_r(s_);
                 R[2 * j] = y;
                 n_accept = n_accept | BIT(y)
@@ -490,15 +472,19 @@ inline data_in(r_, m_)
     :: k == 6 -> reset_out(r_)
     :: k < 6 && !(k & 1) && seq_of[m_] < 1 ->
         prove();
-#ifdef MUTATE_ACK_EARLY
-        n_ack[r_ * (M + 1) + R_limit[j]] = n_ack[r_ * (M + 1) + R_limit[j]] | BIT(R_have[j] | 1);
-#endif
+        if
+        :: MUTATED(ACK_EARLY) ->
+            n_ack[r_ * (M + 1) + R_limit[j]] = n_ack[r_ * (M + 1) + R_limit[j]] | BIT(R_have[j] | 1)
+        :: else
+        fi;
         accept(m_)
     :: k < 6 && (k & 1) && seq_of[m_] < R_limit[j] ->
-#ifdef MUTATE_ACK_EARLY
-        n_ack[r_ * (M + 1) + R_limit[j]] =
-            n_ack[r_ * (M + 1) + R_limit[j]] | BIT(BELOW(seq_of[m_] + 2 > M -> M : seq_of[m_] + 2));
-#endif
+        if
+        :: MUTATED(ACK_EARLY) ->
+            n_ack[r_ * (M + 1) + R_limit[j]] =
+                n_ack[r_ * (M + 1) + R_limit[j]] | BIT(BELOW(seq_of[m_] + 2 > M -> M : seq_of[m_] + 2))
+        :: else
+        fi;
         accept(m_)
     :: else
     fi
@@ -535,10 +521,8 @@ inline ping_in(r_)
 inline probe_in(r_)
 {
     if
-#ifndef MUTATE_PROBE_CLOSES
-    :: S == OPENING && S_s == r_s[r_] -> skip
-    :: S == OPEN && S_s == r_s[r_] && S_r == r_ -> skip
-#endif
+    :: !MUTATED(PROBE_CLOSES) && S == OPENING && S_s == r_s[r_] -> skip
+    :: !MUTATED(PROBE_CLOSES) && S == OPEN && S_s == r_s[r_] && S_r == r_ -> skip
     :: else -> close_out(r_)
     fi
 }
@@ -593,12 +577,10 @@ inline give()
     :: S == NONE ->
         S_inc = a_current;
         S_base = given - 1;
-#ifdef MUTATE_OLD_ID
         if
-        :: next_s > 1 && s_inc[next_s - 1] == ai && s_dst[next_s - 1] == S_inc -> next_s--
+        :: MUTATED(OLD_ID) && next_s > 1 && s_inc[next_s - 1] == ai && s_dst[next_s - 1] == S_inc -> next_s--
         :: else
         fi;
-#endif
         draw_s()
     :: else
     fi
@@ -622,11 +604,8 @@ inline transmit(m_)
       ((m_) == S_base + S_next && S_next < S_limit)))
 
 /* Rule 5: messages wait, nothing is in flight, the limit is reached. */
-#ifdef MUTATE_NO_PING
-#define STALLED false
-#else
-#define STALLED (S == OPEN && S_acked == BELOW(S_next) && S_base + S_next < given && S_next >= S_limit)
-#endif
+#define STALLED \
+    (!MUTATED(NO_PING) && S == OPEN && S_acked == BELOW(S_next) && S_base + S_next < given && S_next >= S_limit)
 
 inline close_sender()
 {
@@ -667,9 +646,7 @@ inline restart_b()
     b_noted = 0;
     b_ended = 0;
     dropped = 0;
-#ifdef MUTATE_SAME_CLOCK
-    next_r = 1;
-#endif
+    next_r = (MUTATED(SAME_CLOCK) -> 1 : next_r);
     first_r = next_r;
     bi++
 }
@@ -697,11 +674,8 @@ inline take(j_)
     ack_out()
 }
 
-#ifdef LATER
-#define MAY_TAKE(j_) (R[2 * (j_) + 1] != 0 && R_taken[j_] < M && HAS(R_have[j_], R_taken[j_]))
-#else
-#define MAY_TAKE(j_) false
-#endif
+#define MAY_TAKE(j_) \
+    (LATER != 0 && R[2 * (j_) + 1] != 0 && R_taken[j_] < M && HAS(R_have[j_], R_taken[j_]))
 
 /* ---- HEAL: from here on everything arrives --------------------------------------------------------- */
 
@@ -739,19 +713,13 @@ hidden byte h, g;
 inline fire_timers()
 {
     if
-#ifndef MUTATE_NO_OPEN_TIMER
-    :: S == OPENING -> n_open = n_open | BIT(S_s)
-#endif
+    :: S == OPENING && !MUTATED(NO_OPEN_TIMER) -> n_open = n_open | BIT(S_s)
     :: S == OPEN && UNFINISHED ->
         h = 0;
         do
         :: h < M ->
             if
-#ifdef MUTATE_NO_TIMER
-            :: MAY_TRANSMIT(h) && h == S_base + S_next -> transmit(h)
-#else
-            :: MAY_TRANSMIT(h) -> transmit(h)
-#endif
+            :: MAY_TRANSMIT(h) && (!MUTATED(NO_TIMER) || h == S_base + S_next) -> transmit(h)
             :: else
             fi;
             h++
@@ -775,12 +743,10 @@ inline fire_timers()
         :: R[2 * h] != 0 && S == NONE -> free_record(2 * h, false)
         :: else
         fi;
-#ifndef MUTATE_NO_PROBE
         if
-        :: R[2 * h + 1] != 0 -> n_probe = n_probe | BIT(R[2 * h + 1])
+        :: R[2 * h + 1] != 0 && !MUTATED(NO_PROBE) -> n_probe = n_probe | BIT(R[2 * h + 1])
         :: else
         fi;
-#endif
         h++
     :: else -> break
     od
@@ -942,6 +908,7 @@ inline heal()
 
 active proctype world()
 {
+    d_step { read_parameters() };
     S_inc = NOBODY;
 end:
     do
@@ -968,9 +935,7 @@ end:
     :: d_step { bi < RESTARTS_B -> restart_b(); skip }
     :: d_step { bi < RESTARTS_B -> goodbye_b(); restart_b(); skip }
     RECORD(0) RECORD(1) RECORD(2) RECORD(3) RECORD(4) RECORD(5)
-#ifdef MUTATE_R_TIMES_OUT
-    :: d_step { R[1] != 0 -> free_record(1, true); skip }
-#endif
+    :: d_step { MUTATED(R_TIMES_OUT) && R[1] != 0 -> free_record(1, true); skip }
     :: d_step { MAY_TAKE(0) -> take(0); skip }
     :: d_step { MAY_TAKE(1) -> take(1); skip }
     :: d_step { MAY_TAKE(2) -> take(2); skip }
@@ -979,26 +944,14 @@ end:
 #if M > 2
     ON_R3(1) ON_R3(2) ON_R3(3)
 #endif
-#if DRAWS > 3
-    ON_S(4) ON_R(4)
-#if M > 2
-    ON_R3(4)
-#endif
-#endif
-#if DRAWS > 4
-    ON_S(5) ON_R(5)
-#if M > 2
-    ON_R3(5)
-#endif
-#endif
-#ifdef MUTATE_RESET_FROM_ANYBODY
     /* a stranger at B's old address has no record either: its RESET names another incarnation */
-    :: d_step { S == OPEN && n_data[S_r] != 0 -> reset_in(S_r, NOBODY, 1); skip }
-#endif
-#ifdef MUTATE_CLOSE_FROM_STRANGER
+    :: d_step { MUTATED(RESET_FROM_ANYBODY) && S == OPEN && n_data[S_r] != 0 -> reset_in(S_r, NOBODY, 1); skip }
     /* a stranger at A's old address is asked in its place */
-    :: d_step { S == OPEN && HAS(n_accept | n_probe, S_r) && r_inc[S_r] == bi -> close_in(S_r, ai); skip }
-#endif
+    :: d_step {
+            MUTATED(CLOSE_FROM_STRANGER) && S == OPEN && HAS(n_accept | n_probe, S_r) && r_inc[S_r] == bi ->
+            close_in(S_r, ai);
+            skip
+        }
     :: d_step { heal(); skip } -> break
     od
 }

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# For tests of models: sourced by them. check runs a model that must hold, mutants those that must not.
-# Files go to the build folder only. Bounds are cpp definitions, "M=2 RESETS=1".
+# For tests of models: sourced by them. check runs a model that must hold, mutant one that must not.
+# Files go to the build folder only. NAME=VALUE is a parameter, read by pan when it starts, but for M (messages),
+# which gives arrays their size and takes a pan of its own. To compile pan takes longer than most of its runs.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source_folder=$(cd "$here/../.." && pwd)
 scratch=${A3M_BUILD:?}/tests/model/$(basename "$0" .sh)
 cc=${CC:-cc}
-# To compile pan takes longer than to run it where few states are looked at.
 optimize=-O1
 failures=0
 
@@ -27,20 +27,33 @@ cd "$scratch"
     "$here/print_link_table.c" "$source_folder/middleware/core/link_machine.c"
 ./print_link_table >link_table.pml
 
-# explore MODEL MEGABYTES DEFINITION…: writes pan's words to "out".
-explore() {
-    local model=$1 megabytes=$2 definitions=()
-    shift 2
-    for definition in "$@"; do
-        definitions+=("-D$definition")
-    done
-    rm -f pan pan.* ./*.trail
-    if ! spin -a "${definitions[@]}" "$model.pml" >spin.out 2>&1; then
-        cat spin.out
-        return 1
+# build MODEL [DEFINITION]: says the name of its pan, made unless it is there.
+build() {
+    local name=${2:-}
+    local pan=pan-$1-${name//=/}
+    if [[ ! -x $pan ]]; then
+        if ! spin -a ${2:+"-D$2"} "$1.pml" >spin.out 2>&1; then
+            cat spin.out
+            exit 1
+        fi
+        "$cc" "$optimize" -w -DSAFETY -DNOREDUCE -DMEMLIM=1900 -o "$pan" pan.c
     fi
-    "$cc" "$optimize" -w -DSAFETY -DNOREDUCE -DMEMLIM="$megabytes" -o pan pan.c
-    ./pan -m100000 >out 2>&1
+    echo "$pan"
+}
+
+# explore MODEL PARAMETER…: writes pan's words to "out".
+explore() {
+    local model=$1 definition='' pan parameters=()
+    shift
+    for parameter in "$@"; do
+        if [[ $parameter == M=* ]]; then
+            definition=$parameter
+        else
+            parameters+=("$parameter")
+        fi
+    done
+    pan=$(build "$model" "$definition")
+    env "${parameters[@]}" "./$pan" -m100000 >out 2>&1
 }
 
 # A number of pan's report.
@@ -48,18 +61,18 @@ report() {
     sed -n "s/^ *$1.*/\1/p" out | head -n 1
 }
 
-# check MODEL DEFINITION…: every state is looked at, and none is wrong.
+# check MODEL PARAMETER…: every state is looked at, and none is wrong.
 check() {
     local errors states depth seconds
-    if ! explore "$1" 1900 "${@:2}"; then
+    if ! explore "$@"; then
         cat out
         exit 1
     fi
     errors=$(report '.*errors: \([0-9]*\)')
-    states=$(report '\([0-9]*\) states, stored')
+    states=$(report '\([0-9.e+]*\) states, stored')
     depth=$(report '.*depth reached \([0-9]*\)')
     seconds=$(report 'pan: elapsed time \([0-9.]*\)')
-    printf '%-60s %9s states, depth %3s, %6s s\n' "$*" "$states" "$depth" "${seconds:-0}"
+    printf '%-64s %9s states, depth %3s, %6s s\n' "$*" "$states" "$depth" "${seconds:-0}"
     if [[ $errors != 0 ]]; then
         cat out
         failures=$((failures + 1))
@@ -70,13 +83,13 @@ check() {
     fi
 }
 
-# mutant MODEL NAME DEFINITION…: the model with the rule broken has a wrong state.
+# mutant MODEL RULE PARAMETER…: the model with the rule broken has a wrong state.
 mutant() {
     local errors why
-    explore "$1" 1900 "MUTATE_$2" "${@:3}" || true
+    explore "$1" "MUTATE_$2=1" "${@:3}" || true
     errors=$(report '.*errors: \([0-9]*\)')
     why=$(sed -n 's/^pan:1: \(.*\)/\1/p' out | head -n 1)
-    printf '%-20s %9s states: %.80s\n' "$2" "$(report '\([0-9]*\) states, stored')" "${why:-nothing noticed}"
+    printf '%-20s %9s states: %.80s\n' "$2" "$(report '\([0-9.e+]*\) states, stored')" "${why:-nothing noticed}"
     if [[ ${errors:-0} == 0 ]] || [[ $why != *assertion* ]]; then
         echo "FAILED: $1 does not notice $2"
         failures=$((failures + 1))

@@ -443,3 +443,20 @@ void world_vanish(struct world *w, int64_t limit)
         step(w, at);
     }
 }
+
+void world_finish(struct world *w)
+{
+    world_poke(w);
+    world_settle(w, 100 * WORLD_S);
+    world_vanish(w, 100 * WORLD_S);
+    world_expect_conformance(w);
+    world_fini(w);
+}
+
+uint64_t world_records(const struct world *w, uint32_t node, bool senders)
+{
+    struct a3mi_assoc_stats stats;
+
+    a3mi_assoc_get_stats(w->nodes[node].assoc, &stats);
+    return senders ? stats.senders : stats.receivers;
+}

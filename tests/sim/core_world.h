@@ -119,6 +119,10 @@ void world_poke(struct world *w);
 void world_settle(struct world *w, int64_t limit);
 /* Then runs until no record is left anywhere. Fails after `limit` ns. */
 void world_vanish(struct world *w, int64_t limit);
+/* Everything settles, and nothing stays; then the world is over. Fails after 100 s each, or if a node was talked nonsense to. */
+void world_finish(struct world *w);
+/* Records that a node has: its senders, or its receivers. */
+uint64_t world_records(const struct world *w, uint32_t node, bool senders);
 /* Messages accepted by a node's present incarnation, over its links with another. */
 uint64_t world_accepted(const struct world *w, uint32_t from, uint32_t to);
 /* Whether everything is up and accepted. */

@@ -606,6 +606,35 @@ static void test_crossing_request_refused_by_a_closed_socket_is_no_violation(voi
          "13490870 loss 2 0 600\n");
 }
 
+/*
+ * The answer to B's question at A's new address was held up until A was back at its old one, and B had been told so:
+ * it moved B's records to where nobody was any more, for good, as A had nothing to say.
+ */
+static void test_response_from_an_address_that_was_left_since_moves_nothing(void **arg)
+{
+    (void)arg;
+    play("plan 221619 3 1 2000 0 0 0\n"
+         "0 open 1 1 2 2 0\n"
+         "0 open 0 1 3 0 0\n"
+         "0 link 1 1 0 1 0\n"
+         "1289992 delay 0 1 50000 29470\n"
+         "1320822 send 1 1 1 1\n"
+         "1391849 move 0\n"
+         "1535977 loss 0 1 300\n");
+    play("plan 626883 2 0 100 0 0 0\n"
+         "0 open 0 3 0 100 0\n"
+         "0 open 1 0 1 2 100\n"
+         "0 link 1 0 0 3 0\n"
+         "15929807 delay 1 0 50000 21863\n"
+         "21594479 send 0 3 47 64\n"
+         "21982392 send 0 3 12 64\n"
+         "22297626 kill 1\n"
+         "25030594 start 1\n"
+         "25046881 truncate 0 1 10\n"
+         "28150262 move 1\n"
+         "28269826 rate 1 0 100000000 5673\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -643,6 +672,7 @@ int main(void)
         cmocka_unit_test(test_request_of_a_second_life_cancelled_the_peer_waits_for_nothing),
         cmocka_unit_test(test_request_cancelled_while_the_peer_restarts_the_peers_own_is_heard),
         cmocka_unit_test(test_crossing_request_refused_by_a_closed_socket_is_no_violation),
+        cmocka_unit_test(test_response_from_an_address_that_was_left_since_moves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -486,6 +486,8 @@ static void test_hostile_frames_that_lie_about_their_lengths_are_bad_frames(void
         {"credit with flags",
          {2 << 5 | 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
          25},
+        {"link control out of order", {1 << 5 | 16 | 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 15},
+        {"link control with properties", {1 << 5 | 8 | 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 15},
         {"credit cut", {2 << 5, 0, 0, 0, 0}, 5},
     };
     uint64_t r = open_to_alice(5);
@@ -803,6 +805,29 @@ static void test_hostile_under_pressure_open_needs_the_cookie_of_its_address(voi
     assert_int_not_equal(told_r(MALLORY), 0);
 }
 
+/* The cookie in the last RETRY that an address got. */
+static struct a3mi_retry told_cookie(uint32_t address)
+{
+    const struct hostile_packet *caught = hostile_caught(&h, address, A3MI_PACKET_RETRY);
+    struct a3mi_packet packet;
+    struct a3mi_retry retry;
+
+    assert_non_null(caught);
+    assert_int_equal(a3mi_packet_read(caught->bytes, caught->size, &packet), A3MI_PACKET_OK);
+    assert_true(a3mi_retry_read(&packet, &retry));
+    return retry;
+}
+
+/* The same OPEN, with the cookie that was told. */
+static void open_with_cookie(uint32_t from, struct a3mi_open *open)
+{
+    struct a3mi_retry retry = told_cookie(from);
+
+    open->has_cookie = true;
+    memcpy(open->cookie, retry.cookie, sizeof(open->cookie));
+    send_open(from, open);
+}
+
 static void test_hostile_unproven_record_is_told_to_one_address_only(void **state)
 {
     (void)state;
@@ -811,6 +836,7 @@ static void test_hostile_unproven_record_is_told_to_one_address_only(void **stat
     /* As if from a victim, then the same from where the answer is heard. */
     send_open(HOSTILE_BLIND, &open);
     send_open(MALLORY, &open);
+    open_with_cookie(MALLORY, &open);
     uint64_t r = told_r(MALLORY);
     uint64_t sent = h.bytes_to[HOSTILE_BLIND];
 
@@ -824,7 +850,59 @@ static void test_hostile_unproven_record_is_told_to_one_address_only(void **stat
     assert_int_equal(h.bytes_to[HOSTILE_BLIND], sent);
 }
 
-static void test_hostile_open_with_the_id_of_this_node_is_reported_and_refused(void **state)
+/* Bob's name, his incarnation, and an order that nothing of his can ever exceed. */
+static struct a3mi_open as_if_bob(uint64_t s)
+{
+    struct a3mi_open open = an_open(s);
+
+    open.order = UINT64_MAX;
+    open.source = h.nodes[BOB].id;
+    open.source_incarnation = h.nodes[BOB].incarnation;
+    return open;
+}
+
+static void test_hostile_open_of_the_highest_order_does_not_keep_its_peer_out(void **state)
+{
+    (void)state;
+    hostile_run(&h, 10 * HOSTILE_S); /* Bob is silent for long enough to begin anew */
+    assert_int_equal(hostile_stats(&h, ALICE).receivers, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        struct a3mi_open open = as_if_bob(100 + i);
+
+        send_open(HOSTILE_BLIND + i, &open);
+        send_open(MALLORY, &open);
+        if (i > 0) {
+            open_with_cookie(MALLORY, &open); /* of the strangers one is where he says he is */
+        }
+        assert_true(hostile_stats(&h, ALICE).receivers <= A3MI_RIVALS_MAX + 1);
+        hostile_send(&h, BOB, 5);
+        hostile_run(&h, HOSTILE_S);
+        assert_int_equal(h.nodes[ALICE].accepted, h.nodes[BOB].sent);
+        hostile_run(&h, 9 * HOSTILE_S);
+    }
+}
+
+static void test_hostile_rivals_for_a_record_are_bounded_and_show_cookies(void **state)
+{
+    (void)state;
+    hostile_run(&h, 10 * HOSTILE_S);
+    for (unsigned i = 0; i < 1000; i++) {
+        struct a3mi_open open = as_if_bob(100 + i);
+
+        send_open(HOSTILE_BLIND + i, &open);
+    }
+    assert_int_equal(hostile_stats(&h, ALICE).receivers, 1);
+    for (unsigned i = 0; i < 10; i++) {
+        struct a3mi_open open = as_if_bob(2000 + i);
+
+        send_open(MALLORY + i, &open);
+        open_with_cookie(MALLORY + i, &open);
+        assert_true(hostile_stats(&h, ALICE).receivers <= A3MI_RIVALS_MAX + 1);
+    }
+}
+
+/* What this node said in an earlier incarnation may reach it late, at an address that was another's then. */
+static void test_hostile_open_with_the_id_of_this_node_that_shows_no_life_is_not_reported(void **state)
 {
     (void)state;
     struct a3mi_open open = an_open(5);
@@ -834,9 +912,59 @@ static void test_hostile_open_with_the_id_of_this_node_is_reported_and_refused(v
     for (unsigned i = 0; i < 1000; i++) {
         send_open(MALLORY, &open);
     }
-    assert_int_equal(hostile_stats(&h, ALICE).duplicate_id - c.before.duplicate_id, 1000);
+    assert_int_equal(hostile_stats(&h, ALICE).duplicate_id, c.before.duplicate_id);
     assert_int_equal(h.packets_to_strangers, A3MI_STRANGER_RATE); /* of one second */
     assert_int_equal(hostile_stats(&h, ALICE).receivers, 1);
+}
+
+static void test_hostile_open_with_the_id_of_this_node_is_reported_and_refused(void **state)
+{
+    (void)state;
+    struct a3mi_open open = an_open(5);
+    struct change c = begin(ALICE);
+
+    open.source = name_of("alice");
+    send_open(MALLORY, &open);
+    for (unsigned i = 0; i < 1000; i++) {
+        open_with_cookie(MALLORY, &open);
+    }
+    assert_int_equal(hostile_stats(&h, ALICE).duplicate_id - c.before.duplicate_id, 1000);
+    assert_non_null(hostile_caught(&h, MALLORY, A3MI_PACKET_REFUSE));
+    assert_int_equal(h.packets_to_strangers, A3MI_STRANGER_RATE); /* of one second */
+    assert_int_equal(hostile_stats(&h, ALICE).receivers, 1);
+}
+
+/* What this version does not know may mean that the rest is to be read otherwise. */
+static void test_hostile_flags_and_bytes_that_are_not_known_are_refused(void **state)
+{
+    (void)state;
+    uint64_t r = open_to_alice(5);
+    uint8_t bytes[A3MI_PACKET_BASE];
+    uint8_t *body = bytes + A3MI_PACKET_HEADER;
+    struct a3mi_open open = an_open(6);
+    struct change c = begin(ALICE);
+
+    memset(bytes, 0, sizeof(bytes));
+    size_t size = a3mi_open_write(body, &open);
+    body[36] = 2; /* its flags, behind four numbers and the time */
+    inject(MALLORY, bytes, size, A3MI_PACKET_OPEN, 0);
+    expect(&c, 1, 0, 0);
+    size = a3mi_open_write(body, &open);
+    body[size - 1] = 1; /* its padding */
+    inject(MALLORY, bytes, size, A3MI_PACKET_OPEN, 0);
+    size = a3mi_open_write(body, &open);
+    inject(MALLORY, bytes, size, A3MI_PACKET_OPEN, r);
+    expect(&c, 3, 0, 0);
+    size = a3mi_alive_write(body, &(struct a3mi_alive){5});
+    body[size] = 0;
+    inject(MALLORY, bytes, size + 1, A3MI_PACKET_ALIVE, r);
+    expect(&c, 4, 0, 0);
+    struct a3mi_data data = {.seq = 0, .count = 1, .flags = 4};
+
+    body = a3mi_data_write_before(bytes + ROOM, &data, NULL);
+    inject(MALLORY, body - A3MI_PACKET_HEADER, A3MI_DATA_FIXED, A3MI_PACKET_DATA, r);
+    expect(&c, 5, 0, 0);
+    assert_int_equal(hostile_stats(&h, ALICE).receivers, 2);
 }
 
 /* ---- Strangers that name records ---------------------------------------------------------- */
@@ -932,6 +1060,31 @@ static void test_hostile_guessed_response_moves_nothing(void **state)
     assert_int_equal(h.bytes_to[HOSTILE_BLIND], sent); /* the acknowledgement went to the old place */
 }
 
+/* Who hears a CHALLENGE can answer it, from where it went and nowhere else. */
+static void test_hostile_response_from_where_nobody_was_asked_moves_nothing(void **state)
+{
+    (void)state;
+    uint64_t r = open_to_alice(5);
+    uint8_t bytes[A3MI_CONTROL_PACKET_MAX];
+    struct a3mi_packet packet;
+    struct a3mi_challenge challenge;
+
+    send_data(MALLORY, r, 0, NULL, 0);
+    send_ping(EVE, r, 5);
+    const struct hostile_packet *caught = hostile_caught(&h, EVE, A3MI_PACKET_CHALLENGE);
+
+    assert_non_null(caught);
+    assert_int_equal(a3mi_packet_read(caught->bytes, caught->size, &packet), A3MI_PACKET_OK);
+    assert_true(a3mi_challenge_read(&packet, &challenge));
+    size_t size = a3mi_response_write(bytes + A3MI_PACKET_HEADER, &(struct a3mi_response){challenge.nonce});
+    struct change c = begin(ALICE);
+
+    inject(HOSTILE_BLIND, bytes, size, A3MI_PACKET_RESPONSE, r);
+    expect(&c, 0, 0, 1);
+    inject(EVE, bytes, size, A3MI_PACKET_RESPONSE, r);
+    expect(&c, 0, 0, 1);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -959,11 +1112,16 @@ int main(void)
         CASE(test_hostile_flood_of_opens_from_many_addresses_is_bounded_and_passes),
         CASE(test_hostile_under_pressure_open_needs_the_cookie_of_its_address),
         CASE(test_hostile_unproven_record_is_told_to_one_address_only),
+        CASE(test_hostile_open_of_the_highest_order_does_not_keep_its_peer_out),
+        CASE(test_hostile_rivals_for_a_record_are_bounded_and_show_cookies),
+        CASE(test_hostile_open_with_the_id_of_this_node_that_shows_no_life_is_not_reported),
         CASE(test_hostile_open_with_the_id_of_this_node_is_reported_and_refused),
+        CASE(test_hostile_flags_and_bytes_that_are_not_known_are_refused),
         CASE(test_hostile_packets_for_unknown_records_are_strays_and_answered_at_a_rate),
         CASE(test_hostile_old_packets_again_from_anywhere_change_nothing),
         CASE(test_hostile_challenges_are_never_more_than_what_caused_them),
         CASE(test_hostile_guessed_response_moves_nothing),
+        CASE(test_hostile_response_from_where_nobody_was_asked_moves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,12 +23,15 @@
 
 #include <cmocka.h>
 
+#include "core/peer.h"
+#include "core/state.h"
 #include "node/node.h"
 #include "node_fixture.h"
 
 struct world {
     a3m_node a, b;
     struct a3mi_node *in_a, *in_b;
+    a3m_socket warm; /* A's, of the first link */
     a3m_socket push; /* A's */
     a3m_socket pull; /* B's */
     char x[16];      /* push, as B names it */
@@ -77,9 +80,9 @@ static void make(struct world *world, const char *id)
     world->in_a = inside(world->a);
     world->in_b = inside(world->b);
     world->now = INT64_C(1000000000);
-    a3m_socket warm = test_socket(world->a, &a3m_push, "warm");
+    world->warm = test_socket(world->a, &a3m_push, "warm");
     test_socket(world->b, &a3m_pull, "warm");
-    assert_int_equal(a3m_socket_link(warm, "inproc://crossing-b/warm", &link), A3M_OK);
+    assert_int_equal(a3m_socket_link(world->warm, "inproc://crossing-b/warm", &link), A3M_OK);
     settle(world);
     assert_int_equal(a3m_link_wait(link, A3M_NOW), A3M_OK);
     world->push = test_socket(world->a, &a3m_push, "x");
@@ -197,6 +200,155 @@ static void given_up_both_agree(const char *id)
     end(&world);
 }
 
+/* ---- An end that gave the other up ----------------------------------------------------------- */
+
+/* Nothing is said for longer than half-connections last: what comes next opens new ones. */
+static void idle(struct world *world)
+{
+    settle(world);
+    world->now += INT64_C(5000000000);
+    settle(world);
+    assert_int_equal(world->in_a->assoc->stats.senders + world->in_b->assoc->stats.senders, 0);
+}
+
+/* A gives B up, as when it was silent for too long. */
+static void give_up(struct world *world)
+{
+    struct a3mi_assoc *assoc = world->in_a->assoc;
+    struct a3mi_peer *peer = a3mi_peer_find(assoc, &world->in_b->id);
+    struct a3mi_turn turn = {.now = world->now};
+    a3mi_wakes_init(&turn.wakes);
+    assert_non_null(peer);
+    world->in_a->turn = &turn;
+    assoc->now = world->now;
+    a3mi_peer_hold(peer);
+    a3mi_life_end(assoc, peer, world->in_b->incarnation, A3MI_PEER_SILENT);
+    a3mi_peer_release(assoc, peer);
+    world->in_a->turn = NULL;
+    (void)a3mi_wakes_run(&turn.wakes);
+}
+
+/* The same, and it forgets that it owes B the news. No node of this library does; what others do is not known. */
+static void give_up_and_forget(struct world *world)
+{
+    give_up(world);
+    struct a3mi_peer *peer = a3mi_peer_find(world->in_a->assoc, &world->in_b->id);
+    assert_non_null(peer);
+    a3mi_life_find(peer, world->in_b->incarnation)->owed = false;
+}
+
+/* As many others are owed news as A can remember: nothing reminds it of B. */
+static void owe_many(struct world *world)
+{
+    struct a3mi_assoc *assoc = world->in_a->assoc;
+    for (unsigned i = 0; i < A3MI_DEBTORS_MAX; i++) {
+        struct a3mi_name name;
+        char text[16];
+        (void)snprintf(text, sizeof(text), "n%u", i);
+        assert_int_equal(a3mi_name_set(&name, text, strlen(text)), 0);
+        struct a3mi_peer *peer = a3mi_assoc_peer(assoc, &name);
+        assert_non_null(peer);
+        a3mi_life_note(assoc, peer, i + 1, assoc->ck)->owed = true;
+        a3mi_peer_release(assoc, peer);
+    }
+    assert_null(a3mi_peer_find(assoc, &world->in_b->id));
+}
+
+/* B's link is over, and A does not remember what it owes B: B learns it all the same, and links anew. */
+static void test_given_up_and_owed_to_too_many_the_peer_learns_it_all_the_same(void **arg)
+{
+    (void)arg;
+    struct world world;
+    a3m_msg *msg;
+    make(&world, "a");
+    a3m_socket pull = test_socket(world.a, &a3m_pull, "in");
+    a3m_socket push = test_socket(world.b, &a3m_push, "out");
+    (void)ask(push, "a/in");
+    settle(&world);
+    assert_int_equal(a3m_socket_wait_link(push, NULL, A3M_NOW), A3M_OK);
+    assert_int_equal(a3m_socket_close(world.warm), A3M_OK);
+    idle(&world);
+    give_up(&world);
+    owe_many(&world);
+    assert_int_equal(a3m_try_send(push, test_msg("nobody knows of this link")), A3M_OK);
+    for (int i = 0; i < 5; i++) {
+        world.now += INT64_C(5000000000);
+        settle(&world);
+    }
+    assert_int_equal(a3m_try_send(push, test_msg("m")), A3M_OK);
+    settle(&world);
+    assert_int_equal(a3m_try_recv(pull, &msg), A3M_OK);
+    test_msg_is(msg, "m");
+    end(&world);
+}
+
+/*
+ * B restarted, and A asks it for a link before it has heard of that: it learns that B's earlier incarnation is over
+ * from the acceptance that its request waits for, and does not take the request for lost.
+ */
+static void test_request_that_meets_a_new_incarnation_is_the_one_that_is_accepted(void **arg)
+{
+    (void)arg;
+    struct world world;
+    a3m_msg *msg;
+    make(&world, "a");
+    assert_int_equal(a3m_socket_close(world.warm), A3M_OK);
+    struct a3mi_peer *b = a3mi_peer_find(world.in_a->assoc, &world.in_b->id);
+    assert_non_null(b);
+    a3mi_peer_hold(b); /* A remembers which incarnation it knew, as when it still has a link to come */
+    idle(&world);
+    (void)a3m_node_close(world.b, A3M_NOW, NULL);
+    world.b = test_node_idle("b", "inproc://crossing-b");
+    world.in_b = inside(world.b);
+    world.pull = test_socket(world.b, &a3m_pull, "y");
+    a3m_link link = ask(world.push, "b/y");
+    settle(&world);
+    assert_int_equal(a3m_link_wait(link, A3M_NOW), A3M_OK);
+    assert_int_equal(a3m_try_send(world.push, test_msg("m")), A3M_OK);
+    settle(&world);
+    assert_int_equal(a3m_try_recv(world.pull, &msg), A3M_OK);
+    test_msg_is(msg, "m");
+    a3mi_peer_release(world.in_a->assoc, b);
+    end(&world);
+}
+
+/* B takes a request that A has given up, and forgotten: it is told that there is no such link. */
+static void test_forgotten_request_that_is_accepted_is_ended(void **arg)
+{
+    (void)arg;
+    struct world world;
+    make(&world, "a");
+    idle(&world);
+    a3m_link a1 = ask(world.push, "b/y");
+    speak(&world, world.in_a);
+    turn(&world, world.in_b, A3MI_TURN_RECEIVE);
+    turn(&world, world.in_a, A3MI_TURN_RECEIVE); /* accepted: the request is on the way */
+    give_up_and_forget(&world);
+    assert_int_equal(a3m_link_end(a1), A3M_OK);
+    speak(&world, world.in_a);
+    settle(&world);
+    assert_int_equal(a3m_socket_wait_link_or_none(world.push, NULL, A3M_NOW), A3M_ENOLINK);
+    assert_int_equal(a3m_socket_wait_link_or_none(world.pull, NULL, A3M_NOW), A3M_ENOLINK);
+    end(&world);
+}
+
+/* A asks for a link that it has lost, and B knows nothing of that: the new one takes the place of the old. */
+static void test_forgotten_link_asked_for_again_takes_the_place_of_the_old(void **arg)
+{
+    (void)arg;
+    struct world world;
+    make(&world, "a");
+    (void)ask(world.push, "b/y");
+    settle(&world);
+    assert_linked(&world);
+    idle(&world);
+    give_up_and_forget(&world);
+    world.now += INT64_C(5000000000); /* the time of its next attempt comes */
+    settle(&world);
+    assert_linked(&world);
+    end(&world);
+}
+
 /* Of two ends that ask at once the one with the greater name answers: A once, B once. */
 static void test_crossing_both_asked_one_link(void **arg)
 {
@@ -233,6 +385,10 @@ int main(void)
         cmocka_unit_test(test_crossing_asked_again_the_second_link_is_up_at_both),
         cmocka_unit_test(test_crossing_socket_opened_again_the_second_link_is_up_at_both),
         cmocka_unit_test(test_crossing_given_up_both_agree),
+        cmocka_unit_test(test_given_up_and_owed_to_too_many_the_peer_learns_it_all_the_same),
+        cmocka_unit_test(test_request_that_meets_a_new_incarnation_is_the_one_that_is_accepted),
+        cmocka_unit_test(test_forgotten_request_that_is_accepted_is_ended),
+        cmocka_unit_test(test_forgotten_link_asked_for_again_takes_the_place_of_the_old),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,6 +39,9 @@ struct program {
 static const struct program programs[] = {
     {"named schedules", core_named_main, false, false},
     {"nodes that move", core_move_main, false, false},
+    {"schedules with restarts", core_restarts_main, false, false},
+    {"schedules with addresses", core_addresses_main, false, false},
+    {"hostile packets", core_hostile_main, false, false},
     {"crossing requests", node_crossing_main, true, false},
     {"random schedules", core_random_main, false, false},
     {"many random schedules", core_random_main, false, true},
@@ -55,14 +58,12 @@ static const struct {
 };
 
 /*
- * Rules that are not needed as long as others hold: breaking them goes unnoticed. NO_PING: an
- * acknowledgement of everything sent always brings a higher limit along. The other two concern links whose
- * request arrived although the end that made it was told that it is lost (docs/models.md).
+ * A rule that is not needed as long as others hold: breaking it goes unnoticed. An acknowledgement of
+ * everything sent always brings a higher limit along (docs/models.md).
  */
 static bool is_redundant(enum a3mi_mutation mutation)
 {
-    return mutation == A3MI_MUTATION_NO_PING || mutation == A3MI_MUTATION_LINK_ACCEPT_UNKNOWN ||
-           mutation == A3MI_MUTATION_LINK_NO_REPLACE;
+    return mutation == A3MI_MUTATION_NO_PING;
 }
 
 static bool is_of_links(enum a3mi_mutation mutation)
