@@ -10,6 +10,7 @@
 #include "core/congestion.h"
 #include "core/gate.h"
 #include "core/loopback.h"
+#include "core/memory.h"
 #include "core/mutation.h"
 #include "core/receiver.h"
 #include "core/sender.h"
@@ -102,6 +103,9 @@ static void init_config(struct a3mi_assoc *assoc, const struct a3mi_assoc_config
     if (assoc->config.window > A3MI_RING_MAX) {
         assoc->config.window = A3MI_RING_MAX;
     }
+    if (assoc->config.peers_max == 0) {
+        assoc->config.peers_max = A3MI_PEERS_MAX;
+    }
     if (assoc->config.linger == 0) {
         assoc->config.linger = A3MI_LINGER;
     }
@@ -133,6 +137,7 @@ int a3mi_assoc_new(struct a3mi_assoc **out, const struct a3mi_assoc_config *conf
     *assoc = (struct a3mi_assoc){.self = self, .hooks = hooks, .arg = arg, .congestion = congestion};
     init_config(assoc, config);
     init_lists(assoc);
+    a3mi_memory_init(assoc);
     init_maps(assoc);
     init_random(assoc);
     init_slabs(assoc);

@@ -11,6 +11,7 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "base/message.h"
+#include "core/memory.h"
 #include "core/receiver.h"
 #include "core/sender.h"
 #include "core/snapshot.h"
@@ -309,35 +310,22 @@ static void get_partial(struct restorer *rs, struct a3mi_rx *rx)
     bool free = get_bool(rs);
     uint64_t size = a3mi_rd_u64(&rs->rd);
 
-    if (!good(rs) || size > rx->max_message + A3MI_PROPS_MAX || a3mi_ranges_has(&rx->up, number) ||
-        a3mi_map64_get(&rx->by_number, number) != NULL) {
+    if (!good(rs) || size > rx->max_message + A3MI_PROPS_MAX || size > UINT32_MAX ||
+        a3mi_ranges_has(&rx->up, number) || a3mi_map64_get(&rx->by_number, number) != NULL) {
         fail(rs, A3M_EPROTO);
         return;
     }
-    struct a3mi_partial *partial = a3mi_slab_get(&rs->assoc->partial_slab);
+    size_t room = size < A3MI_PIECES_ROOM ? (size_t)size : A3MI_PIECES_ROOM;
+    struct a3mi_partial *partial = a3mi_partial_add(rs->assoc, rx, number, (uint32_t)size, room, props, free);
 
     if (partial == NULL) {
         fail(rs, A3M_ENOMEM);
         return;
     }
-    *partial = (struct a3mi_partial){
-        .number = number, .props = props, .free = free, .msg = a3m_msg_new((size_t)size)};
-    if (partial->msg == NULL) {
-        a3mi_slab_put(&rs->assoc->partial_slab, partial);
-        fail(rs, A3M_ENOMEM);
-        return;
-    }
-    if (a3mi_map64_put(&rx->by_number, number, partial) != 0) {
-        a3m_msg_free(partial->msg);
-        a3mi_slab_put(&rs->assoc->partial_slab, partial);
-        fail(rs, A3M_ENOMEM);
-        return;
-    }
-    partial->cost = size + A3MI_RANGES_BLOCK * sizeof(struct a3mi_range);
-    a3mi_list_push_back(&rx->partial, &partial->list);
-    rx->partial_count++;
-    rx->partial_bytes += partial->cost;
     if (get_ranges(rs, &partial->have, A3MI_RANGES_BLOCK)) {
+        if (!a3mi_partial_enlarge(rs->assoc, rx, partial, a3mi_ranges_end(&partial->have))) {
+            fail(rs, A3M_ENOMEM);
+        }
         get_bytes(rs, partial->msg, 0, partial->have.next);
         for (uint32_t i = 0; i < partial->have.count && good(rs); i++) {
             get_bytes(rs, partial->msg, partial->have.v[i].first, partial->have.v[i].end);
@@ -556,6 +544,8 @@ static void get_receiver(struct restorer *rs)
     if (ranges && a3mi_ranges_end(&receiver->have) > receiver->limit) {
         fail(rs, A3M_EPROTO);
     }
+    a3mi_receiver_weigh(assoc, receiver);
+    a3mi_memory_grant(assoc, receiver);
 }
 
 /* ---- The whole ------------------------------------------------------------------------ */

@@ -200,7 +200,7 @@ static void put_pieces(const struct saver *sv, const struct a3mi_rx *rx)
         put_u64(sv, partial->number);
         put_u8(sv, partial->props);
         put_u8(sv, partial->free);
-        put_u64(sv, partial->msg->size);
+        put_u64(sv, partial->total);
         put_ranges(sv, &partial->have);
         put(sv, partial->msg->data, partial->have.next);
         for (uint32_t i = 0; i < partial->have.count; i++) {

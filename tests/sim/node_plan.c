@@ -284,8 +284,9 @@ void sim_plan_add(struct sim_plan *plan, int64_t at, const char *verb, const int
 void sim_plan_print(const struct sim_plan *plan, FILE *out, const char *prefix, const char *suffix)
 {
     const struct sim_options *o = &plan->options;
-    fprintf(out, "%splan %" PRIu64 " %u %u %" PRId64 " %d %u %" PRId64 "%s\n", prefix, plan->seed, o->nodes,
-            o->window, o->linger / SIM_MS, o->lazy, o->mtu, o->retry_max / SIM_MS, suffix);
+    fprintf(out, "%splan %" PRIu64 " %u %u %" PRId64 " %d %u %" PRId64 " %u%s\n", prefix, plan->seed,
+            o->nodes, o->window, o->linger / SIM_MS, o->lazy, o->mtu, o->retry_max / SIM_MS, o->memory,
+            suffix);
     for (size_t i = 0; i < plan->count; i++) {
         const struct sim_event *event = &plan->events[i];
         fprintf(out, "%s%" PRId64 " %s", prefix, event->at, event->verb->name);
@@ -302,8 +303,9 @@ static bool read_head(struct sim_plan *plan, const char *text)
     int64_t linger, retry_max;
     int lazy;
     /* NOLINTNEXTLINE(cert-err34-c): the ranges are checked below */
-    if (sscanf(text, "plan %" SCNu64 " %u %u %" SCNd64 " %d %u %" SCNd64, &plan->seed, &o->nodes, &o->window,
-               &linger, &lazy, &o->mtu, &retry_max) != 7) {
+    int found = sscanf(text, "plan %" SCNu64 " %u %u %" SCNd64 " %d %u %" SCNd64 " %u", &plan->seed,
+                       &o->nodes, &o->window, &linger, &lazy, &o->mtu, &retry_max, &o->memory);
+    if (found < 7) { /* the last one came later */
         return false;
     }
     o->linger = linger * SIM_MS;

@@ -92,6 +92,7 @@ struct sim_options {
     bool lazy;         /* turns without flush come first, as under load */
     uint32_t mtu;      /* 0: 1400 */
     int64_t retry_max; /* of links; 0: as a socket has it */
+    uint32_t memory;   /* bytes for what waits; 0: as a node has it */
 };
 
 struct sim {

@@ -17,6 +17,7 @@
 
 #include "core/answer.h"
 #include "core/channel.h"
+#include "core/memory.h"
 #include "core/receiver.h"
 #include "core/state.h"
 #include "hostile.h"
@@ -687,7 +688,8 @@ static void test_hostile_messages_that_are_never_finished_cost_bounded_memory(vo
         send_data(MALLORY, r, seq, frames, (size_t)(p - frames));
     }
     assert_true(number > 60000);
-    assert_true(hostile_memory() - before < 2 * A3MI_WAITING_BYTES);
+    assert_true(hostile_stats(&h, ALICE).held <= A3MI_MEMORY_DEFAULT / 4);
+    assert_true(hostile_memory() - before < A3MI_MEMORY_DEFAULT / 4 + A3MI_MEMORY_DEFAULT / 16);
     assert_int_equal(h.nodes[ALICE].guest_messages, 0);
     hostile_send(&h, BOB, 50);
     hostile_settle(&h);

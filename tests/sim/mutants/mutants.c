@@ -54,14 +54,12 @@ static const struct {
 };
 
 /*
- * Rules that are not needed as long as others hold: breaking them goes unnoticed. NO_PING: an
- * acknowledgement of everything sent always brings a higher limit along. The other two concern links whose
+ * Rules that are not needed as long as others hold: breaking them goes unnoticed. They concern links whose
  * request arrived although the end that made it was told that it is lost (docs/models.md).
  */
 static bool is_redundant(enum a3mi_mutation mutation)
 {
-    return mutation == A3MI_MUTATION_NO_PING || mutation == A3MI_MUTATION_LINK_ACCEPT_UNKNOWN ||
-           mutation == A3MI_MUTATION_LINK_NO_REPLACE;
+    return mutation == A3MI_MUTATION_LINK_ACCEPT_UNKNOWN || mutation == A3MI_MUTATION_LINK_NO_REPLACE;
 }
 
 static bool is_of_links(enum a3mi_mutation mutation)
