@@ -200,6 +200,11 @@ void a3mi_assoc_get_stats(const struct a3mi_assoc *assoc, struct a3mi_assoc_stat
     *stats = assoc->stats;
 }
 
+uint64_t a3mi_assoc_unit_bytes(const struct a3mi_assoc *assoc)
+{
+    return assoc->stats.unit_bytes;
+}
+
 /* ---- Time ------------------------------------------------------------------------ */
 
 int64_t a3mi_assoc_deadline(const struct a3mi_assoc *assoc)

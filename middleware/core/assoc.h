@@ -160,6 +160,8 @@ int a3mi_assoc_new(struct a3mi_assoc **out, const struct a3mi_assoc_config *conf
 /* Frees everything, messages that wait included. Channels must have been detached. */
 void a3mi_assoc_free(struct a3mi_assoc *assoc);
 void a3mi_assoc_get_stats(const struct a3mi_assoc *assoc, struct a3mi_assoc_stats *stats);
+/* One of them, at each turn: bytes of units that are not acknowledged. */
+uint64_t a3mi_assoc_unit_bytes(const struct a3mi_assoc *assoc);
 
 /* ---- Peers ---------------------------------------------------------------- */
 

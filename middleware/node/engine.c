@@ -226,10 +226,15 @@ static void on_message(void *arg, struct a3mi_rx *rx, a3m_msg *msg)
     struct a3mi_node *node = arg;
     struct a3mi_link *link = a3mi_container_of(rx, struct a3mi_link, rx);
     struct a3mi_socket *socket = link->socket;
-    a3mi_fifo_push(&link->batch, &msg->node);
-    if (!is_attached(link)) {
-        return; /* data overtook the acceptance that it belongs to: it waits for it */
+    if (!is_attached(link)) { /* data overtook the acceptance that it belongs to: it waits for it */
+        if (a3mi_flow_arrived_early(link, msg->size)) {
+            a3mi_fifo_push(&link->batch, &msg->node);
+        } else {
+            a3m_msg_free(msg);
+        }
+        return;
     }
+    a3mi_fifo_push(&link->batch, &msg->node);
     if (!a3mi_list_linked(&link->in_batch)) {
         a3mi_list_push_back(&socket->batch, &link->in_batch);
     }
@@ -368,6 +373,7 @@ static void engine_turn(void *arg, struct a3mi_turn *turn)
     transmit(node, turn, (turn->flags & A3MI_TURN_FLUSH) != 0);
     deliver(node, turn); /* messages between sockets of this node arrive while sending */
     turn->more |= a3mi_assoc_pending(node->assoc) && !node->write_blocked;
+    a3mi_window_units(node, a3mi_assoc_unit_bytes(node->assoc));
     tell_windows(node, turn);
     a3mi_node_check_closed(node, turn);
     struct a3mi_timer_node *first = a3mi_heap_min(&node->events);

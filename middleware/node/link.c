@@ -155,6 +155,8 @@ static void drop_batch(struct a3mi_link *link)
 {
     struct a3mi_fifo_node *node;
     a3mi_list_remove(&link->in_batch);
+    link->early_bytes = 0;
+    link->early_violated = false;
     while ((node = a3mi_fifo_pop(&link->batch)) != NULL) {
         a3m_msg_free(a3mi_container_of(node, a3m_msg, node));
         link->socket->unread++;

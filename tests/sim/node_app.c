@@ -110,22 +110,11 @@ void sim_open(struct sim *sim, uint32_t node, uint32_t index, enum sim_type type
     }
 }
 
-void sim_app_expect_orphans(struct sim_app *app)
-{
-    A3MI_LIST_FOREACH (it, &app->base->links) {
-        const struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
-        if (link->state == A3MI_LINK_REQUESTING) {
-            sim_book_expose(&sim_of(app)->book);
-        }
-    }
-}
-
 void sim_close_socket(struct sim *sim, uint32_t node, uint32_t index)
 {
     struct sim_app *app = &sim->nodes[node].apps[index];
     app->wanted = false;
     if (app->open) {
-        sim_app_expect_orphans(app);
         (void)a3m_socket_close(app->socket);
         sim_app_over(app);
     }
@@ -169,9 +158,6 @@ void sim_unlink(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, u
         }
     }
     int n = app->open ? a3m_socket_links(app->socket, links, 16) : 0;
-    if (n > 0) {
-        sim_app_expect_orphans(app);
-    }
     for (int i = 0; i < n && i < 16; i++) {
         a3m_link_info info = {.size = sizeof(info)};
         if (a3m_link_get_info(links[i], &info) == A3M_OK && is_link_with(&info, peer, peer_app)) {

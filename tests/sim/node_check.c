@@ -248,9 +248,10 @@ void sim_check(struct sim *sim)
     for (uint32_t i = 0; i < sim->options.nodes; i++) {
         struct sim_node *node = &sim->nodes[i];
         if (node->alive) {
-            node->owner->undelivered = node->inside->lost_undelivered;
-            node->owner->unknown = node->inside->lost_unknown;
-            node->owner->unread = node->inside->unread + atomic_load(&node->inside->discarded);
+            struct a3mi_given_up given_up = a3mi_node_given_up(node->inside);
+            node->owner->undelivered = given_up.undelivered;
+            node->owner->unknown = given_up.unknown;
+            node->owner->unread = given_up.unread;
             check_conduct(sim, node);
         }
     }

@@ -244,18 +244,9 @@ int sim_close_node(struct sim *sim, uint32_t index, int64_t within, a3m_close_re
     if (!node->alive || node->closing) {
         return A3M_ECLOSED;
     }
-    for (uint32_t i = 0; i < SIM_APPS; i++) {
-        if (node->apps[i].open) {
-            sim_app_expect_orphans(&node->apps[i]);
-        }
-    }
     end_apps(node);
     node->closing = true;
     int result = a3m_node_close(node->handle, (a3m_time){sim->now + within}, &own);
-    if (result != A3M_OK) {
-        /* Messages that arrived ahead of one that never does are acknowledged, delivered to nobody, and not counted. */
-        sim_book_expose(&sim->book);
-    }
     node->owner->undelivered = own.undelivered;
     node->owner->unknown = own.unknown;
     node->owner->unread = own.unread;

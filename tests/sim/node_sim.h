@@ -154,11 +154,6 @@ void sim_pace(struct sim *sim, uint32_t node, uint32_t index, int64_t every);
 void sim_app_reopen(struct sim_app *app);
 void sim_app_over(struct sim_app *app);
 void sim_app_run(struct sim_app *app);
-/*
- * It is about to end links. The peer may have accepted one that is only asked for yet, and sent on it: its
- * node receives that, for nobody, and does not count it.
- */
-void sim_app_expect_orphans(struct sim_app *app);
 
 /* ---- What must hold: node_check.c ---------------------------------------------------- */
 
