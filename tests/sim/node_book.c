@@ -244,7 +244,8 @@ void sim_book_check(struct sim *sim)
     }
     /* What nobody read was sent, and is missing, or of unknown outcome to its sender. */
     if (exact && unread > missing + unknown) {
-        sim_fail(sim, "%" PRIu64 " messages are unread, but only %" PRIu64 " missing, and %" PRIu64 " unknown",
+        sim_fail(sim,
+                 "%" PRIu64 " messages are unread, but only %" PRIu64 " missing, and %" PRIu64 " unknown",
                  unread, missing, unknown);
     }
 }

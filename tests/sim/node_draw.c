@@ -58,6 +58,7 @@ static void draw_options(struct draw *draw)
         .mtu = one_in(draw, 4) ? 1200 : 0,
         .retry_max = ANY_OF(draw, retries) * SIM_MS,
         .memory = ANY_OF(draw, memories),
+        .peer_timeout = one_in(draw, 5) ? 3 * SIM_S : 0,
     };
 }
 

@@ -174,6 +174,16 @@ static void open_apps(struct sim_node *node)
     }
 }
 
+static void on_report(void *arg, int code, const char *text)
+{
+    struct sim_node *node = arg;
+    if (code != A3M_EDUPLICATE) {
+        node->reports++;
+        node->report_code = code;
+        (void)snprintf(node->report_text, sizeof(node->report_text), "%s", text);
+    }
+}
+
 void sim_start(struct sim *sim, uint32_t index)
 {
     struct sim_node *node = &sim->nodes[index];
@@ -181,7 +191,12 @@ void sim_start(struct sim *sim, uint32_t index)
     if (node->alive || node->closing) {
         return;
     }
-    a3m_node_config config = {.size = sizeof(config), .linger = {sim->options.linger}};
+    a3m_node_config config = {.size = sizeof(config),
+                              .linger = {sim->options.linger},
+                              .peer_timeout = {sim->options.peer_timeout},
+                              .outbox_bytes = sim->options.outbox_bytes,
+                              .report = on_report,
+                              .report_arg = node};
     uint64_t seed[] = {sim->seed, index, ++node->lives};
     uint64_t mixed = seed[0] * 1000003 + seed[1] * 1009 + seed[2];
     a3mi_rng_init(&sim->draw, mixed);
