@@ -24,7 +24,7 @@ static void command_message(struct a3mi_node *node, a3m_msg *msg, int64_t now)
         return;
     }
     /* Its link ended, or lives another life: it was counted as given up then. */
-    a3mi_window_return(node, msg->size);
+    a3mi_window_return(node, 1, msg->size);
     a3m_msg_free(msg);
     if (link->released && link->drained == link->pushed) {
         a3mi_link_unref(link);
@@ -262,7 +262,7 @@ static void on_credit(void *arg, struct a3mi_rx *rx, uint32_t epoch, uint64_t me
 static void on_packed(void *arg, struct a3mi_tx *tx, a3m_msg *msg)
 {
     (void)tx;
-    a3mi_window_return(arg, msg->size);
+    a3mi_window_return(arg, 1, msg->size);
     a3m_msg_free(msg);
 }
 

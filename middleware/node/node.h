@@ -223,8 +223,9 @@ struct a3mi_node {
     uint64_t next_auto_tag;
     bool closed;
 
-    _Atomic uint64_t outbox_bytes;   /* [atomic: relaxed] messages not yet wholly in units */
-    _Atomic uint64_t unit_bytes;     /* [atomic: relaxed] of units, as the last turn left them */
+    _Atomic uint64_t
+        outbox_bytes;            /* [atomic: relaxed] messages not yet wholly in units, and what each costs */
+    _Atomic uint64_t unit_bytes; /* [atomic: relaxed] of units, as the last turn left them */
     _Atomic uint32_t window_waiting; /* [atomic] sockets that may have threads waiting for room */
     _Atomic uint32_t window_filled;  /* [atomic] the outbox became full, and pollers may not know yet */
     _Atomic uint64_t links_up;
@@ -421,8 +422,10 @@ void a3mi_engine_flush(struct a3mi_node *node, struct a3mi_turn *turn);
 
 /* ---- send.c ---------------------------------------------------------------------- */
 
-/* A link's message is wholly in units, or given up: its bytes leave the outbox's count. */
-void a3mi_window_return(struct a3mi_node *node, size_t bytes);
+/* What a message takes besides its bytes: it counts in the outbox as well. */
+#define A3MI_MESSAGE_COST 192u
+/* Messages of links are wholly in units, or given up: they leave the outbox's count. */
+void a3mi_window_return(struct a3mi_node *node, uint64_t messages, uint64_t bytes);
 bool a3mi_window_full(const struct a3mi_node *node);
 /* [engine] At the end of a turn: so many bytes of units are not acknowledged. */
 void a3mi_window_units(struct a3mi_node *node, uint64_t bytes);
