@@ -110,6 +110,15 @@ static struct a3mi_peer *largest(struct a3mi_assoc *assoc)
     return most;
 }
 
+/* The incarnation that it comes from: of the newest record, or of the links, when all records are closed; 0: none. */
+static uint64_t holder(const struct a3mi_peer *peer)
+{
+    if (a3mi_list_empty(&peer->receivers)) {
+        return a3mi_life_current(peer);
+    }
+    return a3mi_container_of(peer->receivers.prev, struct a3mi_receiver, on_peer)->incarnation;
+}
+
 void a3mi_memory_enforce(struct a3mi_assoc *assoc)
 {
     uint64_t most = assoc->config.memory_ceiling;
@@ -118,11 +127,9 @@ void a3mi_memory_enforce(struct a3mi_assoc *assoc)
         return;
     }
     struct a3mi_peer *peer = largest(assoc);
-    struct a3mi_list *last = peer != NULL ? peer->receivers.prev : NULL;
+    uint64_t incarnation = peer != NULL ? holder(peer) : 0;
 
-    if (last != NULL && last != &peer->receivers) {
-        uint64_t incarnation = a3mi_container_of(last, struct a3mi_receiver, on_peer)->incarnation;
-
+    if (incarnation != 0) {
         assoc->stats.given_up++;
         a3mi_life_end(assoc, peer, incarnation, A3MI_PEER_TOO_MUCH);
     }

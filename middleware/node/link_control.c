@@ -20,8 +20,8 @@
  * Control messages that wait for a peer, beyond which its requests are not answered, and beyond which nothing
  * is about links that are not there: more of those than a peer can have in earnest.
  */
-#define REQUESTS_WAITING 4096u
-#define ANSWERS_WAITING  65536u
+#define REQUESTS_WAITING 1024u
+#define ANSWERS_WAITING  16384u
 
 int a3mi_refusal_code(uint32_t refusal)
 {

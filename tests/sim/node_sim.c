@@ -195,6 +195,7 @@ void sim_start(struct sim *sim, uint32_t index)
                               .linger = {sim->options.linger},
                               .peer_timeout = {sim->options.peer_timeout},
                               .outbox_bytes = sim->options.outbox_bytes,
+                              .memory_ceiling = sim->options.memory_ceiling,
                               .report = on_report,
                               .report_arg = node};
     uint64_t seed[] = {sim->seed, index, ++node->lives};

@@ -98,6 +98,7 @@ struct sim_options {
     uint32_t memory;       /* bytes for what waits; 0: as a node has it */
     int64_t peer_timeout;  /* 0: none */
     uint64_t outbox_bytes; /* 0: as a node has it */
+    uint64_t memory_ceiling;
 };
 
 struct sim {

@@ -107,6 +107,32 @@ static void test_silent_peer_is_given_up_and_all_that_goes_with_it_is_told(void 
     finish(&sim);
 }
 
+/* ---- By choice ------------------------------------------------------------------------------ */
+
+/* What waits behind a gap is more than the policy allows: the sender is given up, both ends say so, and go on. */
+static void test_peer_above_the_ceiling_is_given_up_and_both_ends_tell(void **arg)
+{
+    (void)arg;
+    struct sim sim;
+    push_pull(&sim, &(struct sim_options){.memory_ceiling = 20000, .retry_max = 100 * SIM_MS});
+    path(&sim, A, B)->delay = 50 * SIM_MS;
+    path(&sim, A, B)->drops = 1;
+    sim_send(&sim, A, 0, 40, 1000);
+    sim_run(&sim, 300 * SIM_MS);
+    assert_int_equal(stats_of(&sim, B).peers_over_memory, 1);
+    assert_int_equal(sim.nodes[B].reports, 1);
+    assert_int_equal(sim.nodes[B].report_code, A3M_ENOMEM);
+    assert_true(stats_of(&sim, B).orphaned > 0);
+    assert_true(stats_of(&sim, B).held_bytes_now < 20000);
+    const struct a3mi_node *node = sim.nodes[A].inside;
+    assert_int_equal(node->lost_unknown + node->lost_undelivered, 40);
+    assert_true(node->lost_unknown >= stats_of(&sim, B).orphaned);
+    sim_send(&sim, A, 0, 5, 1000);
+    sim_run(&sim, 10 * SIM_S);
+    assert_int_equal(delivered(&sim, A), 5);
+    finish(&sim);
+}
+
 /* ---- Closing ----------------------------------------------------------------------------- */
 
 /* B accepted what is behind a gap, said so, and is closed before the gap is filled. */
@@ -178,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_memory_for_next_to_nothing_everything_arrives),
         cmocka_unit_test(test_outbox_bounds_what_a_silent_peer_does_not_acknowledge),
         cmocka_unit_test(test_silent_peer_is_given_up_and_all_that_goes_with_it_is_told),
+        cmocka_unit_test(test_peer_above_the_ceiling_is_given_up_and_both_ends_tell),
         cmocka_unit_test(test_closed_with_messages_behind_a_gap_they_are_counted_as_unread),
         cmocka_unit_test(test_closed_with_half_of_a_message_it_is_the_senders_to_count),
         cmocka_unit_test(test_link_ended_what_comes_for_it_is_counted),

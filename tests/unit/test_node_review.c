@@ -251,8 +251,8 @@ static void test_requests_of_who_takes_no_answers_are_left_unanswered(void **arg
         a3mi_engine_hooks.control(pair.pull_node, pair.link->peer, pair.link->incarnation, bytes, size);
     }
     end(pair.pull_node, &turn);
-    assert_int_equal(a3mi_peer_control_waiting(pair.link->peer, pair.link->incarnation), 4096);
-    assert_int_equal(pair.pull_node->requests_unanswered, 5000 - 4096);
+    assert_int_equal(a3mi_peer_control_waiting(pair.link->peer, pair.link->incarnation), 1024);
+    assert_int_equal(pair.pull_node->requests_unanswered, 5000 - 1024);
     end_pair(&pair);
 }
 
