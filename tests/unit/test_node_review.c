@@ -222,9 +222,11 @@ static void test_credit_exceeded_before_the_link_is_up_is_no_way_round(void **ar
     }
     assert_int_equal(pair.link->batch.count, 4);
     assert_int_equal(pair.pull_node->credit_violations, 996);
+    a3mi_link_ref(pair.link);
     settle(&pair);
     assert_true(pair.link->ended);
     assert_int_equal(pair.link->reason, A3M_EPROTO);
+    a3mi_link_unref(pair.link);
     end_pair(&pair);
 }
 
