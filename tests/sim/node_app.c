@@ -115,6 +115,7 @@ void sim_close_socket(struct sim *sim, uint32_t node, uint32_t index)
     struct sim_app *app = &sim->nodes[node].apps[index];
     app->wanted = false;
     if (app->open) {
+        app->node->owner->dropped += app->base->dropped;
         (void)a3m_socket_close(app->socket);
         sim_app_over(app);
     }

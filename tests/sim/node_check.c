@@ -242,6 +242,16 @@ static void check_conduct(struct sim *sim, const struct sim_node *node)
     }
 }
 
+/* Replies that came when their requests had an outcome: taken by nobody, as the sockets count. */
+static uint64_t dropped_by(const struct sim_node *node)
+{
+    uint64_t dropped = node->owner->dropped;
+    for (uint32_t i = 0; i < SIM_APPS; i++) {
+        dropped += node->apps[i].open ? node->apps[i].base->dropped : 0;
+    }
+    return dropped;
+}
+
 void sim_check(struct sim *sim)
 {
     sim_check_always(sim);
@@ -252,7 +262,7 @@ void sim_check(struct sim *sim)
             struct a3mi_given_up given_up = a3mi_node_given_up(node->inside);
             node->owner->undelivered = given_up.undelivered;
             node->owner->unknown = given_up.unknown;
-            node->owner->unread = given_up.unread;
+            node->owner->unread = given_up.unread + dropped_by(node);
             check_conduct(sim, node);
         }
     }

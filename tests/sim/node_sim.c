@@ -231,6 +231,7 @@ static void end_apps(struct sim_node *node)
 {
     for (uint32_t i = 0; i < SIM_APPS; i++) {
         if (node->apps[i].open) {
+            node->owner->dropped += node->apps[i].base->dropped;
             sim_app_over(&node->apps[i]);
         }
     }
@@ -265,7 +266,7 @@ int sim_close_node(struct sim *sim, uint32_t index, int64_t within, a3m_close_re
     int result = a3m_node_close(node->handle, (a3m_time){sim->now + within}, &own);
     node->owner->undelivered = own.undelivered;
     node->owner->unknown = own.unknown;
-    node->owner->unread = own.unread;
+    node->owner->unread = own.unread + node->owner->dropped;
     node->alive = false;
     node->closing = false;
     node->inside = NULL;
