@@ -74,7 +74,7 @@ static void *work(void *arg)
 static void ask_all(a3m_node client, const char *address)
 {
     a3m_socket req[SERVICES];
-    char peer[A3M_LINK_ADDRESS_SIZE + 16];
+    char peer[A3M_LINK_ADDRESS_SIZE + 32];
 
     for (int i = 0; i < SERVICES; i++) {
         check(a3m_socket_open(&req[i], client, &a3m_req, NULL), "socket");

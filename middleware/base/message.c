@@ -76,6 +76,19 @@ a3m_msg *a3m_msg_new(size_t size)
     return &whole->view;
 }
 
+a3m_msg *a3mi_msg_resize(a3m_msg *msg, size_t size)
+{
+    struct whole *whole = (struct whole *)((uint8_t *)msg - offsetof(struct whole, view));
+    whole = realloc(whole, sizeof(*whole) + size);
+    if (whole == NULL) {
+        return NULL;
+    }
+    whole->view.block = &whole->block;
+    whole->view.data = (uint8_t *)(whole + 1);
+    whole->view.size = size;
+    return &whole->view;
+}
+
 a3m_msg *a3m_msg_copy(const void *bytes, size_t size)
 {
     a3m_msg *msg = a3m_msg_new(size);

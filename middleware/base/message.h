@@ -66,6 +66,13 @@ void a3mi_identity_unref(struct a3mi_identity *identity);
  */
 #define A3MI_PROPS_MAX 256u
 
+/*
+ * A message that was just made (a3m_msg_new), and of which no other view was, with another size; the bytes
+ * that both have stay. It may move. Large ones move by their pages, without a copy. NULL: no memory, and
+ * `msg` is as it was.
+ */
+a3m_msg *a3mi_msg_resize(a3m_msg *msg, size_t size);
+
 /* Bytes that a3mi_msg_props_write will write; 0 when there are no properties. */
 size_t a3mi_msg_props_size(const a3m_msg *msg);
 /* Writes them at `out`, which has a3mi_msg_props_size bytes. */

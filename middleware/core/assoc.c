@@ -10,6 +10,7 @@
 #include "core/congestion.h"
 #include "core/gate.h"
 #include "core/loopback.h"
+#include "core/memory.h"
 #include "core/move.h"
 #include "core/mutation.h"
 #include "core/receiver.h"
@@ -62,6 +63,7 @@ static void init_random(struct a3mi_assoc *assoc)
 static void init_lists(struct a3mi_assoc *assoc)
 {
     a3mi_list_init(&assoc->peers);
+    a3mi_list_init(&assoc->recent);
     a3mi_list_init(&assoc->debtors);
     a3mi_list_init(&assoc->active);
     a3mi_list_init(&assoc->ack_now);
@@ -101,6 +103,9 @@ static void init_config(struct a3mi_assoc *assoc, const struct a3mi_assoc_config
     if (assoc->config.window > A3MI_RING_MAX) {
         assoc->config.window = A3MI_RING_MAX;
     }
+    if (assoc->config.peers_max == 0) {
+        assoc->config.peers_max = A3MI_PEERS_MAX;
+    }
     if (assoc->config.linger == 0) {
         assoc->config.linger = A3MI_LINGER;
     }
@@ -132,6 +137,7 @@ int a3mi_assoc_new(struct a3mi_assoc **out, const struct a3mi_assoc_config *conf
     *assoc = (struct a3mi_assoc){.self = self, .hooks = hooks, .arg = arg, .congestion = congestion};
     init_config(assoc, config);
     init_lists(assoc);
+    a3mi_memory_init(assoc);
     init_maps(assoc);
     init_random(assoc);
     init_slabs(assoc);
@@ -196,6 +202,11 @@ void a3mi_assoc_free(struct a3mi_assoc *assoc)
 void a3mi_assoc_get_stats(const struct a3mi_assoc *assoc, struct a3mi_assoc_stats *stats)
 {
     *stats = assoc->stats;
+}
+
+uint64_t a3mi_assoc_unit_bytes(const struct a3mi_assoc *assoc)
+{
+    return assoc->stats.unit_bytes;
 }
 
 /* ---- Time ------------------------------------------------------------------------ */

@@ -67,7 +67,7 @@ struct a3mi_rx {
     uint64_t max_message;        /* larger ones are a violation */
     struct a3mi_map64 by_number; /* the partial ones */
     struct a3mi_list partial;    /* messages that are incomplete, or wait for an earlier one */
-    uint64_t partial_bytes;      /* memory that these take */
+    uint64_t partial_bytes;      /* memory that those take whose turn it is not yet */
     uint32_t partial_count;
 };
 
@@ -77,6 +77,7 @@ enum a3mi_peer_end {
     A3MI_PEER_RESTARTED, /* another incarnation of it is there */
     A3MI_PEER_RESET,     /* the same incarnation lost or dropped our records */
     A3MI_PEER_SILENT,    /* the peer timeout passed */
+    A3MI_PEER_TOO_MUCH,  /* it held most when all held more than the policy allows */
 };
 
 /*
@@ -121,14 +122,19 @@ struct a3mi_assoc_hooks {
 
 struct a3mi_assoc_config {
     struct a3mi_name id;
-    uint64_t incarnation;   /* random, not 0 */
-    uint8_t key[16];        /* random: of the permutation that hides the clock */
-    uint64_t seed;          /* of what need not be secret: jitter, hash seeds */
-    size_t mtu;             /* largest packet; at least 1,200 */
-    uint32_t window;        /* units granted to a proven sender; 0: 2,048; 262,144 at most */
-    int64_t linger;         /* ns; 0: 2 s */
-    int64_t peer_timeout;   /* ns; 0: none */
-    bool gated;             /* nothing leaves before the state that it speaks of is stored */
+    uint64_t incarnation; /* random, not 0 */
+    uint8_t key[16];      /* random: of the permutation that hides the clock */
+    uint64_t seed;        /* of what need not be secret: jitter, hash seeds */
+    size_t mtu;           /* largest packet; at least 1,200 */
+    uint32_t window;      /* units granted to a proven sender; 0: 2,048; 262,144 at most */
+    int64_t linger;       /* ns; 0: 2 s */
+    int64_t peer_timeout; /* ns; 0: none */
+    uint64_t memory;      /* bytes for what waits, of all peers (core/memory.h); 0: 256 MiB */
+    uint64_t peer_memory; /* and of one; 0: a quarter of that */
+    uint64_t
+        memory_ceiling; /* with what is being put together: beyond, who holds most is given up; 0: never */
+    uint32_t peers_max; /* peers, beyond which no more strangers are taken; 0: 16,384 */
+    bool gated;         /* nothing leaves before the state that it speaks of is stored */
     const char *congestion; /* the controller's name (core/congestion.h), not kept; NULL: the default */
 };
 
@@ -136,6 +142,13 @@ struct a3mi_assoc_stats {
     uint64_t tx_units, retransmitted, rx_units, duplicates;
     uint64_t bad_version, bad_checksum, bad_packet, bad_frame, stray, duplicate_id;
     uint64_t opens_deferred; /* answered by RETRY, as too many strangers wait */
+    uint64_t opens_refused;  /* likewise, as there are as many peers as there may be */
+    uint64_t evicted;        /* idle peers without a link that made way for others */
+    uint64_t given_up;       /* peers, as they held too much */
+    uint64_t orphaned;       /* messages accepted, but for channels that are gone: nobody has them */
+    uint64_t held;           /* bytes that wait now, records included */
+    uint64_t assembled;      /* bytes of messages whose turn it is, and that are not whole yet */
+    uint64_t unit_bytes;     /* of units that are not acknowledged yet */
     uint64_t rx_messages, tx_messages;
     uint64_t peers, senders, receivers; /* records that exist now */
 };
@@ -146,6 +159,8 @@ int a3mi_assoc_new(struct a3mi_assoc **out, const struct a3mi_assoc_config *conf
 /* Frees everything, messages that wait included. Channels must have been detached. */
 void a3mi_assoc_free(struct a3mi_assoc *assoc);
 void a3mi_assoc_get_stats(const struct a3mi_assoc *assoc, struct a3mi_assoc_stats *stats);
+/* One of them, at each turn: bytes of units that are not acknowledged. */
+uint64_t a3mi_assoc_unit_bytes(const struct a3mi_assoc *assoc);
 
 /* ---- Peers ---------------------------------------------------------------- */
 
@@ -156,6 +171,8 @@ struct a3mi_peer *a3mi_assoc_peer_at(struct a3mi_assoc *assoc, const struct a3m_
 void a3mi_peer_hold(struct a3mi_peer *peer);
 /* With the last hold on a peer whose id is not known goes what waits for it: nothing of it was transmitted. */
 void a3mi_peer_release(struct a3mi_assoc *assoc, struct a3mi_peer *peer);
+/* Control messages that wait for an incarnation of a peer, not yet in units. */
+size_t a3mi_peer_control_waiting(struct a3mi_peer *peer, uint64_t incarnation);
 
 /* Sets where to send; moves every record at once, and asks the peer to answer from there. */
 void a3mi_peer_set_addr(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3m_addr *addr,
@@ -218,7 +235,7 @@ int a3mi_rx_attach(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_pee
                    uint64_t max_message);
 /* Binds it to the incarnation that accepted; data of others is then dropped. */
 void a3mi_rx_bind(struct a3mi_rx *rx, uint64_t incarnation);
-/* Ends it: incomplete messages are freed. */
+/* Ends it: what waits there is freed; messages of which all, or their end, was accepted count as orphaned. */
 void a3mi_rx_detach(struct a3mi_assoc *assoc, struct a3mi_rx *rx);
 
 /* ---- Running -------------------------------------------------------------- */

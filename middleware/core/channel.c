@@ -123,6 +123,13 @@ void a3mi_tx_ask(struct a3mi_assoc *assoc, struct a3mi_tx *tx, int64_t now)
     }
 }
 
+size_t a3mi_peer_control_waiting(struct a3mi_peer *peer, uint64_t incarnation)
+{
+    const struct a3mi_sender *sender = a3mi_sender_find(peer, incarnation, false);
+
+    return sender != NULL ? sender->control.queue.count : 0;
+}
+
 static int queue_control(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint64_t incarnation, a3m_msg *msg)
 {
     if (peer->is_self) {

@@ -68,18 +68,23 @@ void a3mi_channel_report_acked(struct a3mi_assoc *assoc);
 #define A3MI_UP_MAX (A3MI_RANGES_BLOCK << 3)
 /* The largest control message. */
 #define A3MI_CONTROL_MESSAGE_MAX 65536u
-/* What a channel holds of messages that wait for an earlier one, at most. */
+/* What a channel holds of messages that wait for an earlier one, at most; how many bytes is core/memory.h. */
 #define A3MI_WAITING_MESSAGES 65536u
-#define A3MI_WAITING_BYTES    ((uint64_t)64 << 20)
+/* What each of them takes besides its bytes: its records, and what the allocator adds. */
+#define A3MI_WAITING_COST 384u
+/* A message that comes in pieces has so much room at first, and more as it comes. */
+#define A3MI_PIECES_ROOM 65536u
 
 /* A message that is incomplete, or waits for an earlier one. */
 struct a3mi_partial {
     struct a3mi_list list; /* in a3mi_rx.partial, in the order of their first pieces */
     uint64_t number;
-    a3m_msg *msg;
+    a3m_msg *msg;   /* what there is room for yet */
+    uint32_t total; /* bytes, when it is whole */
     bool props;
-    bool free;               /* waits for no earlier one */
-    uint64_t cost;           /* in a3mi_rx.partial_bytes */
+    bool free;     /* waits for no earlier one */
+    bool its_turn; /* `cost` is in the peer's `assembled`, otherwise in `held` and a3mi_rx.partial_bytes */
+    uint64_t cost;
     struct a3mi_ranges have; /* bytes */
 };
 
@@ -92,6 +97,16 @@ struct a3mi_origin {
 
 /* A channel in its first state, not attached. */
 void a3mi_rx_init(struct a3mi_assoc *assoc, struct a3mi_rx *rx, uint32_t index, uint64_t max_message);
+
+/*
+ * Adds an empty partial message with room for the first `room` of its bytes, as if one of its pieces had come.
+ * NULL: no memory.
+ */
+struct a3mi_partial *a3mi_partial_add(struct a3mi_assoc *assoc, struct a3mi_rx *rx, uint64_t number,
+                                      uint32_t total, size_t room, bool props, bool free);
+/* Counts it, as large as it is now, and gives it room for bytes up to `end`. False: no memory. */
+bool a3mi_partial_enlarge(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_partial *partial,
+                          uint64_t end);
 
 /* The pool of incomplete messages. */
 void a3mi_partial_slab_init(struct a3mi_slab *slab);

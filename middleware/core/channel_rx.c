@@ -4,16 +4,18 @@
  * arrives whole and in turn, or need not wait for its turn, is handed up at once;
  * everything else waits among the channel's partial messages, found by number. The
  * numbers of what was handed up are kept as ranges, so none is handed up twice
- * whatever a peer does. A large message is
- * allocated at its whole size when its first piece arrives, and pieces are
- * copied to where they belong; memory that no piece came for is never touched,
- * and a message is handed up only when every byte of it was written.
+ * whatever a peer does. Pieces are copied to where they belong in memory that is no
+ * larger than twice what came, and what is granted: it grows by moving pages,
+ * whatever size the first piece claims. A message is handed up only when every byte
+ * of it was written.
  */
 #include "core/channel.h"
 
 #include <string.h>
 
 #include "base/message.h"
+#include "core/memory.h"
+#include "core/peer.h"
 
 enum taken {
     TAKEN,
@@ -138,12 +140,45 @@ void a3mi_partial_slab_init(struct a3mi_slab *slab)
     a3mi_slab_init(slab, sizeof(struct a3mi_partial), 64, 0);
 }
 
+/* What a block of ranges takes. */
+#define BLOCK (A3MI_RANGES_BLOCK * sizeof(struct a3mi_range))
+
 /* ---- Partial messages ---------------------------------------------------------- */
+
+/* What it takes: its room, its records and, while there are gaps in it, a block of ranges. */
+static uint64_t cost_of(const struct a3mi_partial *partial)
+{
+    return A3MI_WAITING_COST + partial->msg->size + partial->have.capacity * sizeof(struct a3mi_range);
+}
+
+/* It counts as so much from now on. */
+static void weigh(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_partial *partial, uint64_t cost)
+{
+    if (partial->its_turn) {
+        a3mi_memory_assemble(assoc, rx->peer, partial->cost, cost);
+    } else {
+        a3mi_memory_hold(assoc, rx->peer, partial->cost, cost);
+        rx->partial_bytes += cost - partial->cost;
+    }
+    partial->cost = cost;
+}
+
+/* It is the next to be handed up: what it takes is what its link's credit allows. */
+static void take_turn(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_partial *partial)
+{
+    uint64_t cost = partial->cost;
+
+    if (!partial->its_turn) {
+        weigh(assoc, rx, partial, 0);
+        partial->its_turn = true;
+        weigh(assoc, rx, partial, cost);
+    }
+}
 
 static void partial_free(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_partial *partial)
 {
+    weigh(assoc, rx, partial, 0);
     a3m_msg_free(partial->msg);
-    rx->partial_bytes -= partial->cost;
     rx->partial_count--;
     (void)a3mi_map64_del(&rx->by_number, partial->number);
     a3mi_list_remove(&partial->list);
@@ -156,7 +191,11 @@ void a3mi_rx_clear(struct a3mi_assoc *assoc, struct a3mi_rx *rx)
     struct a3mi_list *it;
 
     while ((it = a3mi_list_first(&rx->partial)) != NULL) {
-        partial_free(assoc, rx, a3mi_container_of(it, struct a3mi_partial, list));
+        struct a3mi_partial *partial = a3mi_container_of(it, struct a3mi_partial, list);
+
+        /* Its end was accepted, so perhaps all of it. Where a piece comes later, the end does not. */
+        assoc->stats.orphaned += rx->index != 0 && a3mi_ranges_end(&partial->have) == partial->total;
+        partial_free(assoc, rx, partial);
     }
     a3mi_map64_fini(&rx->by_number);
     a3mi_ranges_tidy(assoc, &rx->up, true);
@@ -173,48 +212,92 @@ static struct a3mi_partial *find_partial(const struct a3mi_rx *rx, uint64_t numb
     return last->number == number ? last : a3mi_map64_get(&rx->by_number, number);
 }
 
-/* The memory that a message takes while it waits: its bytes and, if it comes in pieces, a block of ranges. */
-static uint64_t cost_of(const struct a3mi_frame *frame)
+struct a3mi_partial *a3mi_partial_add(struct a3mi_assoc *assoc, struct a3mi_rx *rx, uint64_t number,
+                                      uint32_t total, size_t room, bool props, bool free)
 {
-    bool whole = (frame->flags & A3MI_FRAME_WHOLE) == A3MI_FRAME_WHOLE;
-
-    return frame->total + (whole ? 0 : A3MI_RANGES_BLOCK * sizeof(struct a3mi_range));
-}
-
-/* Whether one more may wait. The next in turn may always, so that what waits for it gets away. */
-static bool may_wait(const struct a3mi_rx *rx, const struct a3mi_frame *frame)
-{
-    return frame->number == rx->up.next ||
-           (rx->partial_count < A3MI_WAITING_MESSAGES &&
-            rx->partial_bytes + cost_of(frame) <= A3MI_WAITING_BYTES + rx->max_message);
-}
-
-static struct a3mi_partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx *rx,
-                                        const struct a3mi_frame *frame)
-{
-    if (!may_wait(rx, frame)) {
-        return NULL;
-    }
     struct a3mi_partial *partial = a3mi_slab_get(&assoc->partial_slab);
 
     if (partial == NULL) {
         return NULL;
     }
-    partial->msg = a3m_msg_new(frame->total);
-    if (partial->msg == NULL || a3mi_map64_put(&rx->by_number, frame->number, partial) != 0) {
+    *partial = (struct a3mi_partial){
+        .number = number, .total = total, .props = props, .free = free, .its_turn = number == rx->up.next};
+    partial->msg = a3m_msg_new(room);
+    if (partial->msg == NULL || a3mi_map64_put(&rx->by_number, number, partial) != 0) {
         a3m_msg_free(partial->msg);
         a3mi_slab_put(&assoc->partial_slab, partial);
         return NULL;
     }
-    partial->number = frame->number;
-    partial->props = (frame->flags & A3MI_FRAME_PROPS) != 0;
-    partial->free = (frame->flags & A3MI_FRAME_FREE) != 0;
-    partial->cost = cost_of(frame);
-    a3mi_ranges_init(&partial->have);
     a3mi_list_push_back(&rx->partial, &partial->list);
     rx->partial_count++;
-    rx->partial_bytes += partial->cost;
+    weigh(assoc, rx, partial, cost_of(partial));
     return partial;
+}
+
+bool a3mi_partial_enlarge(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_partial *partial,
+                          uint64_t end)
+{
+    uint64_t room = partial->msg->size;
+
+    if (end > room) {
+        room = end > 2 * room ? end : 2 * room;
+        a3m_msg *msg = a3mi_msg_resize(partial->msg, room < partial->total ? room : partial->total);
+
+        if (msg == NULL) {
+            return false;
+        }
+        partial->msg = msg;
+    }
+    weigh(assoc, rx, partial, cost_of(partial));
+    return true;
+}
+
+/* ---- Room ------------------------------------------------------------------------ */
+
+/* How far the pieces of a message may be ahead of what there is of it without a gap: as far as is granted. */
+static uint64_t reach(const struct a3mi_assoc *assoc)
+{
+    return (uint64_t)assoc->config.window * A3MI_PACKET_BASE + A3MI_PACKET_LARGEST;
+}
+
+/*
+ * Whether a piece may be taken; so much more is needed for it. The message whose turn it is may always have it,
+ * so that what waits for it gets away.
+ */
+static bool may_take(const struct a3mi_assoc *assoc, const struct a3mi_rx *rx, const struct a3mi_frame *frame,
+                     uint64_t more)
+{
+    return frame->number == rx->up.next || a3mi_memory_fits(assoc, rx->peer, more);
+}
+
+static struct a3mi_partial *partial_new(struct a3mi_assoc *assoc, struct a3mi_rx *rx,
+                                        const struct a3mi_frame *frame)
+{
+    uint64_t end = (uint64_t)frame->offset + frame->size;
+    uint64_t room = end > A3MI_PIECES_ROOM ? end : A3MI_PIECES_ROOM;
+    uint64_t block = (frame->flags & A3MI_FRAME_WHOLE) != A3MI_FRAME_WHOLE ? BLOCK : 0;
+    bool full = rx->partial_count >= A3MI_WAITING_MESSAGES && frame->number != rx->up.next;
+
+    room = room < frame->total ? room : frame->total;
+    if (full || end > reach(assoc) || !may_take(assoc, rx, frame, A3MI_WAITING_COST + room + block)) {
+        return NULL;
+    }
+    return a3mi_partial_add(assoc, rx, frame->number, frame->total, room,
+                            (frame->flags & A3MI_FRAME_PROPS) != 0, (frame->flags & A3MI_FRAME_FREE) != 0);
+}
+
+/* Makes a message ready for one more piece. False: no room, or it is too far ahead of the others. */
+static bool make_room(struct a3mi_assoc *assoc, struct a3mi_rx *rx, struct a3mi_partial *partial,
+                      const struct a3mi_frame *frame)
+{
+    uint64_t end = (uint64_t)frame->offset + frame->size;
+    uint64_t room = partial->msg->size;
+    uint64_t more = end > room ? end - room : 0;
+
+    more += partial->have.capacity == 0 && frame->offset > partial->have.next ? BLOCK : 0;
+
+    return end <= partial->have.next + reach(assoc) && may_take(assoc, rx, frame, more) &&
+           a3mi_partial_enlarge(assoc, rx, partial, end);
 }
 
 /* ---- Handing up ------------------------------------------------------------------ */
@@ -273,7 +356,7 @@ static void hand_up_partial(struct a3mi_assoc *assoc, const struct a3mi_origin *
 
 static bool is_whole(const struct a3mi_partial *partial)
 {
-    return partial->have.next == partial->msg->size;
+    return partial->have.next == partial->total;
 }
 
 /* Hands up what waited for its turn. */
@@ -281,7 +364,11 @@ static void hand_up_waiting(struct a3mi_assoc *assoc, const struct a3mi_origin *
 {
     struct a3mi_partial *partial;
 
-    while (is_there(assoc, rx) && (partial = find_partial(rx, rx->up.next)) != NULL && is_whole(partial)) {
+    while (is_there(assoc, rx) && (partial = find_partial(rx, rx->up.next)) != NULL) {
+        if (!is_whole(partial)) {
+            take_turn(assoc, rx, partial);
+            return;
+        }
         hand_up_partial(assoc, origin, rx, partial);
     }
 }
@@ -324,11 +411,14 @@ static enum taken take_piece(struct a3mi_assoc *assoc, const struct a3mi_origin 
     bool free = (frame->flags & A3MI_FRAME_FREE) != 0;
     uint64_t end = (uint64_t)frame->offset + frame->size;
 
-    if (partial->msg->size != frame->total || partial->props != props || partial->free != free) {
+    if (partial->total != frame->total || partial->props != props || partial->free != free) {
         assoc->stats.bad_frame++;
         return TAKEN;
     }
     if (frame->size > 0) {
+        if (!make_room(assoc, rx, partial, frame)) {
+            return NO_ROOM;
+        }
         switch (a3mi_ranges_make_room(assoc, &partial->have, frame->offset, end, A3MI_RANGES_BLOCK)) {
         case A3MI_RANGES_FULL: return NO_ROOM;
         case A3MI_RANGES_PRESENT: assoc->stats.bad_frame++; return TAKEN;
@@ -337,6 +427,7 @@ static enum taken take_piece(struct a3mi_assoc *assoc, const struct a3mi_origin 
         memcpy(partial->msg->data + frame->offset, frame->bytes, frame->size);
         (void)a3mi_ranges_add(&partial->have, frame->offset, end);
         a3mi_ranges_tidy(assoc, &partial->have, false);
+        weigh(assoc, rx, partial, cost_of(partial));
     }
     if (is_whole(partial) && may_go(assoc, rx, frame->number, free)) {
         hand_up_partial(assoc, origin, rx, partial);
@@ -352,6 +443,7 @@ static enum taken take_data(struct a3mi_assoc *assoc, const struct a3mi_origin *
 
     if (rx == NULL) {
         assoc->stats.stray++;
+        assoc->stats.orphaned += (frame->flags & A3MI_FRAME_LAST) != 0;
         return TAKEN;
     }
     size_t props = (frame->flags & A3MI_FRAME_PROPS) != 0 ? A3MI_PROPS_MAX : 0;

@@ -82,6 +82,8 @@ static void check_receiver(const struct a3mi_assoc *assoc, const struct a3mi_rec
     assert(a3mi_map64_get(&assoc->receivers, receiver->r) == receiver);
     assert(receiver->proven || (receiver->have.next == 0 && receiver->have.count == 0));
     assert(a3mi_ranges_end(&receiver->have) <= receiver->limit);
+    assert(!receiver->proven || receiver->limit > receiver->have.next ||
+           a3mi_list_linked(&receiver->starved));
     assert((receiver->ack_state != A3MI_ACK_NONE) == a3mi_list_linked(&receiver->in_acks));
     check_ranges(&receiver->have);
 }
@@ -119,7 +121,20 @@ static void check_peer(const struct a3mi_assoc *assoc, const struct a3mi_peer *p
     }
 }
 
-static void check_channels(const struct a3mi_assoc *assoc)
+static uint64_t held_by_records(const struct a3mi_peer *peer)
+{
+    uint64_t held = 0;
+
+    A3MI_LIST_FOREACH (it, &peer->receivers) {
+        const struct a3mi_receiver *receiver = a3mi_container_of(it, struct a3mi_receiver, on_peer);
+
+        held += receiver->held + receiver->control.partial_bytes;
+    }
+    return held;
+}
+
+/* Every byte that is kept counts once. */
+static void check_channels(const struct a3mi_assoc *assoc, uint64_t held)
 {
     size_t it = 0;
     uint64_t index;
@@ -130,22 +145,31 @@ static void check_channels(const struct a3mi_assoc *assoc)
 
         assert(rx->index == index && rx->peer != NULL && rx->partial_count <= A3MI_WAITING_MESSAGES + 1);
         check_ranges(&rx->up);
+        held += rx->partial_bytes;
     }
+    assert(held == assoc->stats.held);
 }
 
 void a3mi_assoc_check(const struct a3mi_assoc *assoc)
 {
     size_t peers = 0, senders = 0, receivers = 0, unfinished = 0;
+    uint64_t held = 0, by_peer = 0, assembled = 0;
 
     A3MI_LIST_FOREACH (it, &assoc->peers) {
-        check_peer(assoc, a3mi_container_of(it, struct a3mi_peer, all), &senders, &receivers, &unfinished);
+        const struct a3mi_peer *peer = a3mi_container_of(it, struct a3mi_peer, all);
+
+        check_peer(assoc, peer, &senders, &receivers, &unfinished);
+        held += held_by_records(peer);
+        by_peer += peer->held;
+        assembled += peer->assembled;
         peers++;
     }
     assert(peers == assoc->stats.peers && senders == assoc->stats.senders);
     assert(receivers == assoc->stats.receivers && unfinished == assoc->unfinished);
     assert(a3mi_map64_count(&assoc->senders) == senders && a3mi_map64_count(&assoc->receivers) == receivers);
     assert(assoc->dropped <= assoc->ck);
-    check_channels(assoc);
+    check_channels(assoc, held);
+    assert(by_peer == assoc->stats.held && assembled == assoc->stats.assembled);
 }
 
 #endif

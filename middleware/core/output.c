@@ -8,6 +8,7 @@
 #include "core/answer.h"
 #include "core/gate.h"
 #include "core/loopback.h"
+#include "core/memory.h"
 #include "core/receiver.h"
 #include "core/sender.h"
 
@@ -102,6 +103,7 @@ size_t a3mi_output_build(struct a3mi_assoc *assoc, struct a3m_packet_out *out, s
 
     a3mi_answers_free_spent(assoc);
     a3mi_loopback_run(assoc);
+    a3mi_memory_relieve(assoc);
     assoc->sent_after = assoc->last_number;
     put_answers(&o);
     if (assoc->leaving) {
@@ -191,9 +193,9 @@ void a3mi_assoc_refused(struct a3mi_assoc *assoc, const struct a3m_packet_out *p
 
 static bool has_output(const struct a3mi_assoc *assoc)
 {
-    return !a3mi_fifo_empty(&assoc->answers) || !a3mi_list_empty(&assoc->partings_due) ||
-           !a3mi_list_empty(&assoc->active) || !a3mi_list_empty(&assoc->ack_now) ||
-           a3mi_loopback_pending(assoc);
+    return a3mi_memory_eased(assoc) || !a3mi_fifo_empty(&assoc->answers) ||
+           !a3mi_list_empty(&assoc->partings_due) || !a3mi_list_empty(&assoc->active) ||
+           !a3mi_list_empty(&assoc->ack_now) || a3mi_loopback_pending(assoc);
 }
 
 bool a3mi_assoc_pending(const struct a3mi_assoc *assoc)

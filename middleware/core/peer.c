@@ -6,6 +6,9 @@
 #include "core/receiver.h"
 #include "core/sender.h"
 
+/* Peers that are looked at for one that makes way. */
+#define MAKE_WAY_TRIES 16u
+
 static size_t addr_key_size(const struct a3m_addr *addr)
 {
     return offsetof(struct a3m_addr, b) + addr->len;
@@ -16,7 +19,7 @@ static bool addr_is_good(const struct a3m_addr *addr)
     return addr->kind != A3M_ADDR_NONE && addr->len <= sizeof(addr->b);
 }
 
-static struct a3mi_peer *peer_new(struct a3mi_assoc *assoc)
+struct a3mi_peer *a3mi_peer_new(struct a3mi_assoc *assoc)
 {
     struct a3mi_peer *peer = a3mi_slab_get(&assoc->peer_slab);
 
@@ -31,7 +34,9 @@ static struct a3mi_peer *peer_new(struct a3mi_assoc *assoc)
     a3mi_list_init(&peer->senders);
     a3mi_list_init(&peer->receivers);
     a3mi_rtt_init(&peer->rtt);
+    peer->heard_at = assoc->now;
     a3mi_list_push_back(&assoc->peers, &peer->all);
+    a3mi_list_push_back(&assoc->recent, &peer->recent);
     assoc->stats.peers++;
     return peer;
 }
@@ -60,9 +65,19 @@ void a3mi_peer_free(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
         a3mi_mapb_remove(&assoc->peers_by_id, &peer->by_id);
     }
     a3mi_list_remove(&peer->all);
+    a3mi_list_remove(&peer->recent);
     a3mi_list_remove(&peer->untold);
     a3mi_slab_put(&assoc->peer_slab, peer);
     assoc->stats.peers--;
+}
+
+void a3mi_peer_heard(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
+{
+    peer->heard_at = assoc->now;
+    if (assoc->recent.prev != &peer->recent) {
+        a3mi_list_remove(&peer->recent);
+        a3mi_list_push_back(&assoc->recent, &peer->recent);
+    }
 }
 
 static bool is_owed(const struct a3mi_peer *peer)
@@ -100,6 +115,58 @@ void a3mi_peer_drop_unused(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
     }
 }
 
+/* ---- Making way ------------------------------------------------------------- */
+
+/* Everything that was made with it ends; it is heard of again only by what it sends. */
+static void evict(struct a3mi_assoc *assoc, struct a3mi_peer *peer)
+{
+    struct a3mi_list *it;
+
+    assoc->stats.evicted++;
+    peer->refs++;
+    for (unsigned i = peer->lives_count; i-- > 0;) {
+        if (i < peer->lives_count && peer->lives[i].ended_at == 0) {
+            a3mi_life_end(assoc, peer, peer->lives[i].incarnation, A3MI_PEER_RESET);
+        }
+    }
+    while ((it = a3mi_list_first(&peer->senders)) != NULL) {
+        a3mi_sender_close(assoc, a3mi_container_of(it, struct a3mi_sender, on_peer));
+    }
+    while ((it = a3mi_list_first(&peer->receivers)) != NULL) {
+        a3mi_receiver_free(assoc, a3mi_container_of(it, struct a3mi_receiver, on_peer), false);
+    }
+    a3mi_peer_release(assoc, peer);
+}
+
+bool a3mi_peer_admit(struct a3mi_assoc *assoc)
+{
+    for (unsigned i = 0; i < MAKE_WAY_TRIES; i++) {
+        if (assoc->stats.peers - assoc->debtors_count < assoc->config.peers_max) {
+            return true;
+        }
+        if (assoc->unproven_count > 0) {
+            struct a3mi_list *oldest = a3mi_list_first(&assoc->unproven);
+
+            a3mi_receiver_free(assoc, a3mi_container_of(oldest, struct a3mi_receiver, unproven), false);
+            continue;
+        }
+        struct a3mi_peer *first = a3mi_container_of(a3mi_list_first(&assoc->recent), struct a3mi_peer,
+                                                    recent);
+
+        if (first->refs == 0 && !first->is_self && !a3mi_list_linked(&first->debtor) &&
+            assoc->now < first->heard_at + A3MI_PROBE_AFTER) {
+            return false; /* the others were heard later */
+        }
+        if (first->refs == 0 && !first->is_self && !a3mi_list_linked(&first->debtor)) {
+            evict(assoc, first);
+        } else {
+            a3mi_list_remove(&first->recent);
+            a3mi_list_push_back(&assoc->recent, &first->recent);
+        }
+    }
+    return false;
+}
+
 /* ---- Finding ---------------------------------------------------------------- */
 
 struct a3mi_peer *a3mi_peer_find(struct a3mi_assoc *assoc, const struct a3mi_name *id)
@@ -134,7 +201,7 @@ struct a3mi_peer *a3mi_peer_obtain(struct a3mi_assoc *assoc, const struct a3mi_n
     if (peer != NULL) {
         return peer;
     }
-    peer = peer_new(assoc);
+    peer = a3mi_peer_new(assoc);
     if (peer != NULL && a3mi_peer_name(assoc, peer, id) != 0) {
         a3mi_peer_free(assoc, peer);
         return NULL;
@@ -167,7 +234,7 @@ struct a3mi_peer *a3mi_assoc_peer_at(struct a3mi_assoc *assoc, const struct a3m_
     struct a3mi_peer *peer = find_at(assoc, addr);
 
     if (peer == NULL) {
-        peer = peer_new(assoc);
+        peer = a3mi_peer_new(assoc);
         if (peer == NULL) {
             return NULL;
         }
@@ -309,7 +376,7 @@ void a3mi_peer_merge(struct a3mi_assoc *assoc, struct a3mi_peer *from, struct a3
     while (a3mi_map64_next(&assoc->channels, &it, NULL, &value)) {
         struct a3mi_rx *rx = value;
 
-        if (rx->peer == from) {
+        if (rx->peer == from) { /* nothing waits there: data comes from peers that have an id */
             rx->peer = into;
         }
     }

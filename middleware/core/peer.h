@@ -36,7 +36,10 @@ struct a3mi_peer {
     struct a3mi_name id;  /* len 0: not known yet */
     struct a3m_addr addr; /* where new records are opened; kind NONE: not known */
     uint32_t refs;
+    int64_t heard_at;         /* any packet that fits a record of it */
+    uint64_t held, assembled; /* memory (core/memory.h) */
     struct a3mi_list all;
+    struct a3mi_list recent;    /* in assoc->recent */
     struct a3mi_list untold;    /* in assoc->move.untold */
     struct a3mi_list debtor;    /* in assoc->debtors: kept only for what an incarnation is owed */
     struct a3mi_list links;     /* the caller's */
@@ -52,10 +55,19 @@ struct a3mi_peer {
 
 /* The peer with that id, or NULL. */
 struct a3mi_peer *a3mi_peer_find(struct a3mi_assoc *assoc, const struct a3mi_name *id);
+/* One of which nothing is known yet, not held. NULL: no memory. */
+struct a3mi_peer *a3mi_peer_new(struct a3mi_assoc *assoc);
 /* The same, made if need be; not held. NULL: no memory. */
 struct a3mi_peer *a3mi_peer_obtain(struct a3mi_assoc *assoc, const struct a3mi_name *id);
 /* Gives a peer known by address its id, which no other has. A3M_ENOMEM. */
 int a3mi_peer_name(struct a3mi_assoc *assoc, struct a3mi_peer *peer, const struct a3mi_name *id);
+/* It was heard: it is the last that would have to go. */
+void a3mi_peer_heard(struct a3mi_assoc *assoc, struct a3mi_peer *peer);
+/*
+ * Whether a stranger may become a peer. When there are as many as there may be, one makes way that has no link
+ * and was not heard for a while.
+ */
+bool a3mi_peer_admit(struct a3mi_assoc *assoc);
 /* Frees it when nobody holds it and it has no record. */
 void a3mi_peer_drop_unused(struct a3mi_assoc *assoc, struct a3mi_peer *peer);
 void a3mi_peer_free(struct a3mi_assoc *assoc, struct a3mi_peer *peer);

@@ -3,9 +3,18 @@
 #include "core/receiver.h"
 
 #include "core/answer.h"
+#include "core/memory.h"
 #include "core/mutation.h"
 
 static void receiver_alarm(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm);
+
+void a3mi_receiver_weigh(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver)
+{
+    uint64_t now = sizeof(*receiver) + receiver->have.capacity * sizeof(struct a3mi_range);
+
+    a3mi_memory_hold(assoc, receiver->peer, receiver->held, now);
+    receiver->held = now;
+}
 
 static struct a3mi_receiver *make(struct a3mi_assoc *assoc, const struct a3mi_receiver *like)
 {
@@ -27,7 +36,10 @@ static struct a3mi_receiver *make(struct a3mi_assoc *assoc, const struct a3mi_re
     }
     a3mi_list_init(&receiver->in_acks);
     a3mi_list_init(&receiver->unproven);
+    a3mi_list_init(&receiver->starved);
     a3mi_rx_init(assoc, &receiver->control, 0, A3MI_CONTROL_MESSAGE_MAX);
+    receiver->control.peer = receiver->peer;
+    a3mi_receiver_weigh(assoc, receiver);
     a3mi_list_push_back(&receiver->peer->receivers, &receiver->on_peer);
     assoc->stats.receivers++;
     return receiver;
@@ -95,6 +107,8 @@ void a3mi_receiver_free(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver
     leave_unproven(assoc, receiver);
     a3mi_rx_clear(assoc, &receiver->control);
     a3mi_ranges_tidy(assoc, &receiver->have, true);
+    a3mi_memory_hold(assoc, peer, receiver->held, 0);
+    a3mi_list_remove(&receiver->starved);
     (void)a3mi_map64_del(&assoc->receivers, receiver->r);
     a3mi_alarm_fini(assoc, &receiver->alarm);
     a3mi_list_remove(&receiver->in_acks);
@@ -142,7 +156,7 @@ bool a3mi_receiver_prove(struct a3mi_assoc *assoc, struct a3mi_receiver *receive
     }
     leave_unproven(assoc, receiver);
     receiver->proven = true;
-    receiver->limit = assoc->config.window;
+    a3mi_memory_grant(assoc, receiver);
     free_earlier(assoc, receiver);
     a3mi_life_proven(assoc, peer, receiver->incarnation, receiver->clock);
     if (receiver->afresh) {
@@ -225,8 +239,12 @@ static void receiver_alarm(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm)
             a3mi_alarm_by(assoc, alarm, receiver->ack_by);
         }
     }
+    if (assoc->now >= a3mi_memory_due(receiver)) {
+        a3mi_memory_trickle(assoc, receiver);
+    }
     probe_if_due(assoc, receiver);
     a3mi_alarm_by(assoc, alarm, next_probe(receiver));
+    a3mi_alarm_by(assoc, alarm, a3mi_memory_due(receiver));
 }
 
 void a3mi_receiver_accept(struct a3mi_assoc *assoc, const struct a3mi_receiver *receiver,

@@ -42,6 +42,9 @@ struct a3mi_receiver {
     struct a3mi_list on_peer;
     struct a3mi_list in_acks;  /* assoc->ack_now or ack_wait */
     struct a3mi_list unproven; /* assoc->unproven */
+    struct a3mi_list starved;  /* assoc->starved */
+    int64_t starved_at;        /* since when, or when it got something last */
+    uint64_t held;             /* bytes that it and its ranges count as */
     struct a3mi_alarm alarm;
     struct a3mi_peer *peer;
     uint64_t incarnation; /* of the peer */
@@ -91,6 +94,8 @@ void a3mi_receiver_free(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver
  */
 bool a3mi_receiver_prove(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver,
                          const struct a3m_addr *from);
+/* Counts it, as large as it is now, as memory held for its peer. */
+void a3mi_receiver_weigh(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver);
 /* Sends a PROBE. */
 void a3mi_receiver_probe(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver);
 /* Says that the record is there. */

@@ -5,6 +5,7 @@
 #include "base/addr.h"
 #include "core/answer.h"
 #include "core/cookie.h"
+#include "core/memory.h"
 #include "core/mutation.h"
 #include "core/sender.h"
 
@@ -197,6 +198,11 @@ static void open_new(struct a3mi_assoc *assoc, const struct a3m_addr *from, cons
         answer_retry(assoc, from, open, asked);
         return;
     }
+    if (a3mi_peer_find(assoc, &open->source) == NULL && !a3mi_peer_admit(assoc)) {
+        assoc->stats.opens_refused++;
+        answer_retry(assoc, from, open, asked);
+        return;
+    }
     struct a3mi_peer *peer = a3mi_peer_obtain(assoc, &open->source);
 
     if (peer == NULL) {
@@ -281,6 +287,7 @@ static void answer_reset(struct a3mi_assoc *assoc, const struct a3m_addr *to, ui
 static void heard(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver, const struct a3m_addr *from,
                   const struct a3mi_packet *packet)
 {
+    a3mi_peer_heard(assoc, receiver->peer);
     receiver->heard_at = assoc->now;
     receiver->probed_at = INT64_MIN;
     receiver->probe_interval = A3MI_PROBE_MIN;
@@ -393,10 +400,9 @@ static void accept_unit(struct a3mi_assoc *assoc, struct a3mi_receiver *receiver
     }
     (void)a3mi_ranges_add(&receiver->have, data->seq, data->seq + 1);
     a3mi_ranges_tidy(assoc, &receiver->have, false);
+    a3mi_receiver_weigh(assoc, receiver);
     receiver->last_seq = data->seq;
-    if (receiver->have.next + assoc->config.window > receiver->limit) {
-        receiver->limit = receiver->have.next + assoc->config.window;
-    }
+    a3mi_memory_grant(assoc, receiver);
     assoc->stats.rx_units++;
     count_unit(assoc, receiver, data, in_order);
 }
@@ -430,6 +436,7 @@ void a3mi_receiver_data(struct a3mi_assoc *assoc, const struct a3m_addr *from,
     }
     if (!is_blocked(assoc, receiver)) {
         accept_unit(assoc, receiver, &data);
+        a3mi_memory_enforce(assoc);
     }
 }
 

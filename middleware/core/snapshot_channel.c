@@ -150,35 +150,22 @@ static void get_partial(struct a3mi_restorer *rs, struct a3mi_rx *rx)
     bool free = a3mi_restore_bool(rs);
     uint64_t size = a3mi_rd_u64(&rs->rd);
 
-    if (!a3mi_restore_good(rs) || size > rx->max_message + A3MI_PROPS_MAX ||
+    if (!a3mi_restore_good(rs) || size > rx->max_message + A3MI_PROPS_MAX || size > UINT32_MAX ||
         a3mi_ranges_has(&rx->up, number) || a3mi_map64_get(&rx->by_number, number) != NULL) {
         a3mi_restore_fail(rs, A3M_EPROTO);
         return;
     }
-    struct a3mi_partial *partial = a3mi_slab_get(&rs->assoc->partial_slab);
+    size_t room = size < A3MI_PIECES_ROOM ? (size_t)size : A3MI_PIECES_ROOM;
+    struct a3mi_partial *partial = a3mi_partial_add(rs->assoc, rx, number, (uint32_t)size, room, props, free);
 
     if (partial == NULL) {
         a3mi_restore_fail(rs, A3M_ENOMEM);
         return;
     }
-    *partial = (struct a3mi_partial){
-        .number = number, .props = props, .free = free, .msg = a3m_msg_new((size_t)size)};
-    if (partial->msg == NULL) {
-        a3mi_slab_put(&rs->assoc->partial_slab, partial);
-        a3mi_restore_fail(rs, A3M_ENOMEM);
-        return;
-    }
-    if (a3mi_map64_put(&rx->by_number, number, partial) != 0) {
-        a3m_msg_free(partial->msg);
-        a3mi_slab_put(&rs->assoc->partial_slab, partial);
-        a3mi_restore_fail(rs, A3M_ENOMEM);
-        return;
-    }
-    partial->cost = size + A3MI_RANGES_BLOCK * sizeof(struct a3mi_range);
-    a3mi_list_push_back(&rx->partial, &partial->list);
-    rx->partial_count++;
-    rx->partial_bytes += partial->cost;
     if (a3mi_restore_ranges(rs, &partial->have, A3MI_RANGES_BLOCK)) {
+        if (!a3mi_partial_enlarge(rs->assoc, rx, partial, a3mi_ranges_end(&partial->have))) {
+            a3mi_restore_fail(rs, A3M_ENOMEM);
+        }
         get_bytes(rs, partial->msg, 0, partial->have.next);
         for (uint32_t i = 0; i < partial->have.count && a3mi_restore_good(rs); i++) {
             get_bytes(rs, partial->msg, partial->have.v[i].first, partial->have.v[i].end);

@@ -75,16 +75,11 @@ static void get_lives(struct a3mi_restorer *rs, struct a3mi_peer *peer)
 static struct a3mi_peer *make_peer(struct a3mi_restorer *rs, const struct a3mi_name *id,
                                    const struct a3m_addr *addr)
 {
-    struct a3mi_peer *peer;
-
     if (id->len > 0) {
         return a3mi_peer_find(rs->assoc, id) == NULL ? a3mi_peer_obtain(rs->assoc, id) : NULL;
     }
-    peer = a3mi_assoc_peer_at(rs->assoc, addr);
-    if (peer != NULL) {
-        peer->refs--;
-    }
-    return peer;
+    /* Not whoever is at its address: that may be another, restored before it, who was found there meanwhile. */
+    return addr->kind != A3M_ADDR_NONE ? a3mi_peer_new(rs->assoc) : NULL;
 }
 
 void a3mi_restore_peers(struct a3mi_restorer *rs)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Receivers in a snapshot (core/snapshot.h): those that are proven. */
+#include "core/memory.h"
 #include "core/snapshot.h"
 
 #include <a3m/errors.h>
@@ -84,6 +85,8 @@ static void restore_receiver(struct a3mi_restorer *rs)
     if (ranges && a3mi_ranges_end(&receiver->have) > receiver->limit) {
         a3mi_restore_fail(rs, A3M_EPROTO);
     }
+    a3mi_receiver_weigh(rs->assoc, receiver);
+    a3mi_memory_grant(rs->assoc, receiver);
 }
 
 void a3mi_restore_receivers(struct a3mi_restorer *rs)

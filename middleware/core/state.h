@@ -7,6 +7,7 @@
  *   output.c     packets out                 receiver*.c  R: what we receive
  *   gate.c       packets that wait           snapshot*.c  the state, stored
  *   answer.c     small packets that wait     channel_*.c  messages to frames and back
+ *   memory.c     what may wait, and whose it is
  *   loopback.c   the peer that is this node  path.c       addresses of peers that move
  *   move.c       this node's own
  *
@@ -46,6 +47,8 @@
 #define A3MI_LINGER INT64_C(2000000000)
 /* Small packets that wait to go out; beyond, answers are dropped as if lost. */
 #define A3MI_ANSWERS_MAX 512u
+/* Peers, beyond which no more strangers are taken. */
+#define A3MI_PEERS_MAX 16384u
 /* Peers kept only because they are owed the news that all is ended; beyond, the oldest is a stranger again. */
 #define A3MI_DEBTORS_MAX 1024u
 /* Answers to strangers, a second and address. */
@@ -116,6 +119,7 @@ struct a3mi_assoc {
 
     struct a3mi_mapb peers_by_id, peers_by_addr;
     struct a3mi_list peers;
+    struct a3mi_list recent;  /* all peers: who was heard last is the last */
     struct a3mi_list debtors; /* peers kept only because they are owed news, the oldest first */
     size_t debtors_count;
     bool owes_strangers;       /* one that was owed news was forgotten: whoever is not known may be the one */
@@ -132,6 +136,7 @@ struct a3mi_assoc {
     struct a3mi_list ack_wait; /* receivers whose acknowledgement waits for company */
     struct a3mi_list acked;    /* channels with acknowledgements to report */
     struct a3mi_list unproven; /* receivers, the oldest first */
+    struct a3mi_list starved;  /* receivers whose limit waits for memory, the longest waiting first */
     size_t unproven_count;
     size_t unfinished; /* senders with something to send or unacknowledged */
 

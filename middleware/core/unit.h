@@ -47,6 +47,12 @@ struct a3mi_unit {
     uint8_t bytes[];
 };
 
+/* What it takes. */
+static inline size_t a3mi_unit_size(bool large)
+{
+    return large ? A3MI_UNIT_SIZE(A3MI_PACKET_MAX) : A3MI_UNIT_SIZE(A3MI_PACKET_SMALL_MAX);
+}
+
 /* One for packets of up to `packet` bytes; NULL: no memory. */
 static inline struct a3mi_unit *a3mi_unit_new(struct a3mi_assoc *assoc, size_t packet)
 {
@@ -55,12 +61,14 @@ static inline struct a3mi_unit *a3mi_unit_new(struct a3mi_assoc *assoc, size_t p
 
     if (unit != NULL) {
         unit->large = large;
+        assoc->stats.unit_bytes += a3mi_unit_size(large);
     }
     return unit;
 }
 
 static inline void a3mi_unit_free(struct a3mi_assoc *assoc, struct a3mi_unit *unit)
 {
+    assoc->stats.unit_bytes -= a3mi_unit_size(unit->large);
     a3mi_slab_put(unit->large ? &assoc->large_unit_slab : &assoc->unit_slab, unit);
 }
 

@@ -194,7 +194,7 @@ static int close_node(struct a3mi_node *node, a3m_time deadline, a3m_close_repor
     if (report != NULL) {
         report->undelivered = node->lost_undelivered;
         report->unknown = node->lost_unknown;
-        report->unread = node->unread + atomic_load(&node->discarded);
+        report->unread = a3mi_node_given_up(node).unread;
         report->links_unfinished = job.unfinished;
     }
     a3mi_node_unref(node);
@@ -202,6 +202,17 @@ static int close_node(struct a3mi_node *node, a3m_time deadline, a3m_close_repor
         return a3mi_fail(A3M_ETIMEDOUT, "the node was closed with something unfinished");
     }
     return A3M_OK;
+}
+
+struct a3mi_given_up a3mi_node_given_up(const struct a3mi_node *node)
+{
+    struct a3mi_assoc_stats assoc;
+    a3mi_assoc_get_stats(node->assoc, &assoc);
+    return (struct a3mi_given_up){
+        .undelivered = node->lost_undelivered,
+        .unknown = node->lost_unknown,
+        .unread = node->unread + atomic_load(&node->discarded) + assoc.orphaned,
+    };
 }
 
 int a3m_node_close(a3m_node handle, a3m_time deadline, a3m_close_report *report)

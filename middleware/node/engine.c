@@ -24,7 +24,7 @@ static void command_message(struct a3mi_node *node, a3m_msg *msg, int64_t now)
         return;
     }
     /* Its link ended, or lives another life: it was counted as given up then. */
-    a3mi_window_return(node, msg->size);
+    a3mi_window_return(node, 1, msg->size);
     a3m_msg_free(msg);
     if (link->released && link->drained == link->pushed) {
         a3mi_link_unref(link);
@@ -226,10 +226,15 @@ static void on_message(void *arg, struct a3mi_rx *rx, a3m_msg *msg)
     struct a3mi_node *node = arg;
     struct a3mi_link *link = a3mi_container_of(rx, struct a3mi_link, rx);
     struct a3mi_socket *socket = link->socket;
-    a3mi_fifo_push(&link->batch, &msg->node);
-    if (!is_attached(link)) {
-        return; /* data overtook the acceptance that it belongs to: it waits for it */
+    if (!is_attached(link)) { /* data overtook the acceptance that it belongs to: it waits for it */
+        if (a3mi_flow_arrived_early(link, msg->size)) {
+            a3mi_fifo_push(&link->batch, &msg->node);
+        } else {
+            a3m_msg_free(msg);
+        }
+        return;
     }
+    a3mi_fifo_push(&link->batch, &msg->node);
     if (!a3mi_list_linked(&link->in_batch)) {
         a3mi_list_push_back(&socket->batch, &link->in_batch);
     }
@@ -257,7 +262,7 @@ static void on_credit(void *arg, struct a3mi_rx *rx, uint32_t epoch, uint64_t me
 static void on_packed(void *arg, struct a3mi_tx *tx, a3m_msg *msg)
 {
     (void)tx;
-    a3mi_window_return(arg, msg->size);
+    a3mi_window_return(arg, 1, msg->size);
     a3m_msg_free(msg);
 }
 
@@ -368,6 +373,7 @@ static void engine_turn(void *arg, struct a3mi_turn *turn)
     transmit(node, turn, (turn->flags & A3MI_TURN_FLUSH) != 0);
     deliver(node, turn); /* messages between sockets of this node arrive while sending */
     turn->more |= a3mi_assoc_pending(node->assoc) && !node->write_blocked;
+    a3mi_window_units(node, a3mi_assoc_unit_bytes(node->assoc));
     tell_windows(node, turn);
     a3mi_node_check_closed(node, turn);
     struct a3mi_timer_node *first = a3mi_heap_min(&node->events);

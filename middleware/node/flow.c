@@ -59,7 +59,8 @@ static bool covers(struct a3mi_link *link, const a3m_msg *msg)
 
 bool a3mi_flow_arrived(struct a3mi_link *link, const a3m_msg *msg)
 {
-    bool granted = !link->violated && link->received < link->told_messages && covers(link, msg);
+    bool granted = !link->violated && !link->early_violated && link->received < link->told_messages &&
+                   covers(link, msg);
     link->received++;
     link->received_bytes += msg->size;
     if (granted) {
@@ -71,6 +72,19 @@ bool a3mi_flow_arrived(struct a3mi_link *link, const a3m_msg *msg)
         (void)a3mi_link_request_end(link, A3M_EPROTO); /* carried by this turn, or the next */
     }
     return false;
+}
+
+/* In any order: what each needs is within the grant, for the newest and for those before it. */
+bool a3mi_flow_arrived_early(struct a3mi_link *link, size_t size)
+{
+    link->early_bytes += needed(size, link->capacity_bytes);
+    bool granted = !link->early_violated && link->batch.count < link->capacity_messages &&
+                   link->early_bytes <= link->capacity_bytes;
+    if (!granted) {
+        link->early_violated = true;
+        link->socket->node->credit_violations++;
+    }
+    return granted;
 }
 
 void a3mi_flow_use(struct a3mi_link *link, size_t size)

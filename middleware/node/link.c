@@ -155,6 +155,8 @@ static void drop_batch(struct a3mi_link *link)
 {
     struct a3mi_fifo_node *node;
     a3mi_list_remove(&link->in_batch);
+    link->early_bytes = 0;
+    link->early_violated = false;
     while ((node = a3mi_fifo_pop(&link->batch)) != NULL) {
         a3m_msg_free(a3mi_container_of(node, a3m_msg, node));
         link->socket->unread++;
@@ -333,12 +335,13 @@ static void detach(struct a3mi_link *link)
     a3mi_heartbeat_cancel(link);
     if (link->tx.peer != NULL) {
         size_t waiting = 0;
+        uint64_t messages = link->tx.queue.count;
         for (struct a3mi_fifo_node *it = link->tx.queue.head; it != NULL; it = it->next) {
             waiting += a3mi_container_of(it, a3m_msg, node)->size;
         }
         struct a3mi_tx_rest rest = a3mi_tx_detach(node->assoc, &link->tx);
         uint64_t unsent = rest.unsent + (link->pushed - link->drained); /* with those in the outbox */
-        a3mi_window_return(node, waiting);
+        a3mi_window_return(node, messages, waiting);
         socket->undelivered += unsent;
         socket->unknown += rest.unknown;
         node->lost_undelivered += unsent;

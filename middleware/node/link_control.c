@@ -16,6 +16,13 @@
 #include "base/error.h"
 #include "core/mutation.h"
 
+/*
+ * Control messages that wait for a peer, beyond which its requests are not answered, and beyond which nothing
+ * is about links that are not there: more of those than a peer can have in earnest.
+ */
+#define REQUESTS_WAITING 1024u
+#define ANSWERS_WAITING  16384u
+
 int a3mi_refusal_code(uint32_t refusal)
 {
     switch (refusal) {
@@ -111,9 +118,19 @@ static bool own_request(const struct a3mi_socket *socket, const struct a3mi_peer
            a3mi_name_eq(&socket->tag, &request->author_tag);
 }
 
+/* Whether a peer has made as many links as one may. */
+static bool has_enough_links(const struct a3mi_node *node, struct a3mi_peer *peer)
+{
+    uint32_t count = 0;
+    A3MI_LIST_FOREACH (it, a3mi_peer_links(peer)) {
+        count += a3mi_container_of(it, struct a3mi_link, on_peer)->incoming;
+    }
+    return count >= node->config.max_peer_links;
+}
+
 /* [socket] 0: the request may become a link. */
-static uint32_t check_request(const struct a3mi_socket *socket, const struct a3mi_link *pair,
-                              const struct a3mi_control *request)
+static uint32_t check_request(const struct a3mi_socket *socket, struct a3mi_peer *peer,
+                              const struct a3mi_link *pair, const struct a3mi_control *request)
 {
     if (!compatible(socket->type, request->type)) {
         return A3MI_REFUSAL_INCOMPATIBLE;
@@ -126,6 +143,9 @@ static uint32_t check_request(const struct a3mi_socket *socket, const struct a3m
     }
     int64_t most = a3mi_socket_option(socket, A3M_OPT_MAX_LINKS);
     if (most > 0 && socket->links_up + socket->links_coming >= (uint64_t)most) {
+        return A3MI_REFUSAL_LINK_LIMIT;
+    }
+    if (has_enough_links(socket->node, peer)) {
         return A3MI_REFUSAL_LINK_LIMIT;
     }
     return socket->closed ? A3MI_REFUSAL_NOT_READY : 0;
@@ -194,7 +214,7 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     if (link != NULL && link->state == A3MI_LINK_CANCELLING) {
         link = NULL; /* a request like any other */
     }
-    uint32_t refusal = check_request(socket, link, request);
+    uint32_t refusal = check_request(socket, peer, link, request);
     if (refusal != 0) {
         return refuse_both(link, refusal, now);
     }
@@ -220,9 +240,22 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     return 0;
 }
 
+/* A peer that does not take what it asks for is not answered: who wants a link asks again. */
+static bool is_deaf(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation, size_t most)
+{
+    if (a3mi_peer_control_waiting(peer, incarnation) < most) {
+        return false;
+    }
+    node->requests_unanswered++;
+    return true;
+}
+
 static void on_request(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
                        const struct a3mi_control *request, int64_t now)
 {
+    if (is_deaf(node, peer, incarnation, REQUESTS_WAITING)) {
+        return;
+    }
     uint32_t refusal = A3MI_REFUSAL_NO_SOCKET;
     struct a3mi_socket *socket = node->closing ? NULL : a3mi_node_find_socket(node, &request->addressee_tag);
     if (socket != NULL) {
@@ -310,6 +343,9 @@ void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64
         return;
     }
     struct a3mi_link *link = find_link(node, peer, &control);
+    if (link == NULL && is_deaf(node, peer, incarnation, ANSWERS_WAITING)) {
+        return;
+    }
     if (link == NULL) {
         if (control.kind == A3MI_MUTATE(LINK_END_UNKNOWN, 0, A3MI_CONTROL_END)) {
             answer(node, peer, incarnation, &control, A3MI_CONTROL_ENDED, 0, now);
@@ -351,26 +387,54 @@ void a3mi_link_on_peer_bound(struct a3mi_peer *peer, uint64_t incarnation)
     }
 }
 
+static int end_code(enum a3mi_peer_end why)
+{
+    switch (why) {
+    case A3MI_PEER_SILENT: return A3M_ESILENT;
+    case A3MI_PEER_TOO_MUCH: return A3M_ENOMEM;
+    default: return A3M_ERESTARTED;
+    }
+}
+
+/* What a policy gave up is told. */
+static void report_end(struct a3mi_node *node, const struct a3mi_peer *peer, enum a3mi_peer_end why,
+                       uint64_t links, const struct a3mi_given_up *before)
+{
+    struct a3mi_given_up lost = a3mi_node_given_up(node);
+    if (node->closing || (why != A3MI_PEER_SILENT && why != A3MI_PEER_TOO_MUCH)) {
+        return;
+    }
+    node->peers_silent += why == A3MI_PEER_SILENT;
+    lost.undelivered -= before->undelivered;
+    lost.unknown -= before->unknown;
+    lost.unread -= before->unread;
+    a3mi_node_report_given_up(node, peer, end_code(why), links, &lost);
+}
+
 void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
                              enum a3mi_peer_end why, int64_t now)
 {
+    struct a3mi_given_up before = a3mi_node_given_up(node);
+    uint64_t links = 0;
     a3mi_peer_hold(peer);
     A3MI_LIST_FOREACH_SAFE (it, next, a3mi_peer_links(peer)) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
         if (!concerned(link, incarnation)) {
             continue;
         }
+        links++;
         struct a3mi_socket *socket = link->socket;
         a3mi_socket_ref(socket);
         a3mi_socket_lock(socket);
         if (!link->ended) {
-            link->reason = why == A3MI_PEER_SILENT ? A3M_ESILENT : A3M_ERESTARTED;
+            link->reason = end_code(why);
         }
         a3mi_link_step(link, link->incoming || link->ended ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL,
                        now);
         a3mi_socket_unlock_turn(socket, socket->node->turn);
         a3mi_socket_unref(socket);
     }
+    report_end(node, peer, why, links, &before);
     a3mi_peer_release(node->assoc, peer);
 }
 

@@ -15,13 +15,14 @@
 #include "transport/registry.h"
 
 #define DEFAULT_OUTBOX (UINT64_C(64) << 20)
+/* Links that a peer may ask for. */
+#define DEFAULT_PEER_LINKS 1024u
 /* What the grant to a sender counts in, bytes, and how many of them it gets: from 350 KB to 2.8 MB. */
 #define WINDOW_UNIT  1400
 #define WINDOW_LEAST 256
 #define WINDOW_MOST  2048
 /* What an application may ask for: as many as a sender's ring holds (core/ring.h). */
-#define WINDOW_LIMIT       262144u
-#define REPORT_INTERVAL_NS INT64_C(1000000000)
+#define WINDOW_LIMIT 262144u
 
 const char *a3m_version(void)
 {
@@ -126,6 +127,7 @@ static int read_config(struct a3mi_node *node, const a3m_node_config *config)
         return a3mi_fail(A3M_EINVAL, "a3m_node_config: window is %u units at most", WINDOW_LIMIT);
     }
     own->outbox_bytes = own->outbox_bytes > 0 ? own->outbox_bytes : DEFAULT_OUTBOX;
+    own->max_peer_links = own->max_peer_links > 0 ? own->max_peer_links : DEFAULT_PEER_LINKS;
     own->lease.ns = own->lease.ns > 0 ? own->lease.ns : 1000000;
     own->spin.ns = own->no_spin ? 0 : own->spin.ns > 0 ? own->spin.ns : 50000;
     return A3M_OK;
@@ -187,6 +189,10 @@ static int make_assoc(struct a3mi_node *node)
         .id = node->id,
         .linger = node->config.linger.ns,
         .peer_timeout = node->config.peer_timeout.ns,
+        .memory = node->config.receive_memory,
+        .peer_memory = node->config.peer_memory,
+        .memory_ceiling = node->config.memory_ceiling,
+        .peers_max = node->config.max_peers,
         .congestion = node->config.congestion,
     };
 
@@ -467,6 +473,15 @@ static void get_stats(void *arg, struct a3mi_turn *turn)
     out->stray = assoc.stray;
     out->duplicate_id = assoc.duplicate_id;
     out->opens_deferred = assoc.opens_deferred;
+    out->opens_refused = assoc.opens_refused;
+    out->peers_evicted = assoc.evicted;
+    out->peers_silent = node->peers_silent;
+    out->peers_over_memory = assoc.given_up;
+    out->requests_unanswered = node->requests_unanswered;
+    out->orphaned = assoc.orphaned;
+    out->held_bytes_now = assoc.held;
+    out->assembled_bytes_now = assoc.assembled;
+    out->unit_bytes_now = assoc.unit_bytes;
     out->records_now = assoc.senders + assoc.receivers;
     out->peers_now = assoc.peers;
 }
@@ -500,42 +515,4 @@ int a3m_node_get_stats(a3m_node handle, a3m_node_stats *stats)
     stats->role_transfers = reader.role_transfers;
     a3mi_registry_put(handle.v);
     return A3M_OK;
-}
-
-/* ---- Reports ------------------------------------------------------------------------------- */
-
-struct report {
-    int code;
-    char text[600];
-};
-
-void a3mi_node_report_duplicate(struct a3mi_node *node, const struct a3mi_name *id,
-                                const struct a3m_addr *where)
-{
-    struct a3mi_turn *turn = node->turn;
-    char address[A3M_LINK_ADDRESS_SIZE] = "";
-    if (node->config.report == NULL || turn->after != NULL ||
-        turn->now - node->last_report < REPORT_INTERVAL_NS) {
-        return;
-    }
-    struct report *report = malloc(sizeof(*report));
-    if (report == NULL) {
-        return;
-    }
-    node->last_report = turn->now;
-    if (where != NULL) {
-        (void)a3mi_addr_format(where, address, sizeof(address));
-    }
-    report->code = A3M_EDUPLICATE;
-    snprintf(report->text, sizeof(report->text),
-             "two live nodes use the id '%s'%s%s: give each node an id of its own", id->s,
-             address[0] != '\0' ? "; the other is at " : "", address);
-    turn->after = report;
-}
-
-void a3mi_node_after(struct a3mi_node *node, void *what)
-{
-    struct report *report = what;
-    node->config.report(node->config.report_arg, report->code, report->text);
-    free(report);
 }

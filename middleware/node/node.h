@@ -93,6 +93,8 @@ struct a3mi_link {
     uint64_t drained;       /* messages taken out of the outbox, in all its lives */
     bool released;          /* CLOSED: the engine's count goes when the outbox holds none of its messages */
     struct a3mi_fifo batch; /* messages of this turn, not yet handed to the socket */
+    uint64_t early_bytes;   /* in `batch` before the link is up */
+    bool early_violated;    /* more came than was granted */
     struct a3mi_list in_batch;
     struct a3mi_list in_finishing;
 
@@ -206,6 +208,8 @@ struct a3mi_node {
     struct a3m_packet_in in[A3MI_TURN_PACKETS];
     struct a3m_packet_out out[A3MI_TURN_PACKETS];
     uint64_t odd_controls, credit_violations;
+    uint64_t peers_silent;                   /* given up */
+    uint64_t requests_unanswered;            /* as too much waits for the peer already */
     uint64_t lost_unknown, lost_undelivered; /* of links that ended, for the report */
     uint64_t unread;
     int64_t last_report; /* of a duplicate id */
@@ -219,7 +223,9 @@ struct a3mi_node {
     uint64_t next_auto_tag;
     bool closed;
 
-    _Atomic uint64_t outbox_bytes;   /* [atomic: relaxed] messages not yet wholly in units */
+    _Atomic uint64_t
+        outbox_bytes;            /* [atomic: relaxed] messages not yet wholly in units, and what each costs */
+    _Atomic uint64_t unit_bytes; /* [atomic: relaxed] of units, as the last turn left them */
     _Atomic uint32_t window_waiting; /* [atomic] sockets that may have threads waiting for room */
     _Atomic uint32_t window_filled;  /* [atomic] the outbox became full, and pollers may not know yet */
     _Atomic uint64_t links_up;
@@ -309,6 +315,8 @@ void a3mi_link_lowered(struct a3mi_link *link);
 int a3mi_flow_admit(const struct a3mi_link *link, size_t size);
 /* [socket] A message arrived: false when the peer had no credit for it; the link then ends, and it is dropped. */
 bool a3mi_flow_arrived(struct a3mi_link *link, const a3m_msg *msg);
+/* [engine] The same, for one that comes before the link is up: false, it is dropped. */
+bool a3mi_flow_arrived_early(struct a3mi_link *link, size_t size);
 /* [socket] Counts it as sent. */
 void a3mi_flow_use(struct a3mi_link *link, size_t size);
 /* [socket] Puts the link into or out of its socket's list of sendable ones. */
@@ -391,6 +399,15 @@ void a3mi_event_cancel(struct a3mi_node *node, struct a3mi_event *event);
 /* [engine] Another live node uses an id: counted, and told to the application after the turn. */
 void a3mi_node_report_duplicate(struct a3mi_node *node, const struct a3mi_name *id,
                                 const struct a3m_addr *where);
+/* What was given up, in all. */
+struct a3mi_given_up {
+    uint64_t undelivered, unknown, unread;
+};
+/* [engine] */
+struct a3mi_given_up a3mi_node_given_up(const struct a3mi_node *node);
+/* [engine] A peer was given up by policy, for A3M_ESILENT or A3M_ENOMEM; `lost` with it. */
+void a3mi_node_report_given_up(struct a3mi_node *node, const struct a3mi_peer *peer, int why, uint64_t links,
+                               const struct a3mi_given_up *lost);
 /* After a turn, no lock held. */
 void a3mi_node_after(struct a3mi_node *node, void *what);
 /* The node closes: threads that wait in pollers leave it. */
@@ -405,8 +422,12 @@ void a3mi_engine_flush(struct a3mi_node *node, struct a3mi_turn *turn);
 
 /* ---- send.c ---------------------------------------------------------------------- */
 
-/* A link's message is wholly in units, or given up: its bytes leave the outbox's count. */
-void a3mi_window_return(struct a3mi_node *node, size_t bytes);
+/* What a message takes besides its bytes: it counts in the outbox as well. */
+#define A3MI_MESSAGE_COST 192u
+/* Messages of links are wholly in units, or given up: they leave the outbox's count. */
+void a3mi_window_return(struct a3mi_node *node, uint64_t messages, uint64_t bytes);
 bool a3mi_window_full(const struct a3mi_node *node);
+/* [engine] At the end of a turn: so many bytes of units are not acknowledged. */
+void a3mi_window_units(struct a3mi_node *node, uint64_t bytes);
 
 #endif

@@ -8,18 +8,39 @@
 
 #include "base/error.h"
 
-void a3mi_window_return(struct a3mi_node *node, size_t bytes)
+void a3mi_window_return(struct a3mi_node *node, uint64_t messages, uint64_t bytes)
 {
-    uint64_t before = atomic_fetch_sub_explicit(&node->outbox_bytes, bytes, memory_order_relaxed);
+    uint64_t cost = messages * A3MI_MESSAGE_COST + bytes;
+    uint64_t before = atomic_fetch_sub_explicit(&node->outbox_bytes, cost, memory_order_relaxed) +
+                      atomic_load_explicit(&node->unit_bytes, memory_order_relaxed);
     /* Waiters are rare: they are looked for only when the outbox was full. */
     if (before >= node->config.outbox_bytes) {
         atomic_store_explicit(&node->window_waiting, 1, memory_order_release);
     }
 }
 
+void a3mi_window_units(struct a3mi_node *node, uint64_t bytes)
+{
+    uint64_t most = node->config.outbox_bytes;
+    uint64_t outbox = atomic_load_explicit(&node->outbox_bytes, memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(&node->unit_bytes, memory_order_relaxed);
+    if (bytes == before) {
+        return;
+    }
+    atomic_store_explicit(&node->unit_bytes, bytes, memory_order_relaxed);
+    if (bytes < before && outbox + before >= most) {
+        atomic_store_explicit(&node->window_waiting, 1, memory_order_release);
+    }
+    if (outbox + before < most && outbox + bytes >= most) {
+        atomic_store_explicit(&node->window_filled, 1, memory_order_release);
+    }
+}
+
 bool a3mi_window_full(const struct a3mi_node *node)
 {
-    return atomic_load_explicit(&node->outbox_bytes, memory_order_relaxed) >= node->config.outbox_bytes;
+    return atomic_load_explicit(&node->outbox_bytes, memory_order_relaxed) +
+               atomic_load_explicit(&node->unit_bytes, memory_order_relaxed) >=
+           node->config.outbox_bytes;
 }
 
 /* [socket] The message is the outbox's from here on. */
@@ -35,8 +56,10 @@ static void put(struct a3mi_link *link, a3m_msg *msg)
     msg->channel = link;
     msg->epoch = link->life;
     msg->outbox.kind = A3MI_CMD_MESSAGE;
-    uint64_t before = atomic_fetch_add_explicit(&node->outbox_bytes, msg->size, memory_order_relaxed);
-    if (before < node->config.outbox_bytes && before + msg->size >= node->config.outbox_bytes) {
+    uint64_t cost = msg->size + A3MI_MESSAGE_COST;
+    uint64_t before = atomic_fetch_add_explicit(&node->outbox_bytes, cost, memory_order_relaxed) +
+                      atomic_load_explicit(&node->unit_bytes, memory_order_relaxed);
+    if (before < node->config.outbox_bytes && before + cost >= node->config.outbox_bytes) {
         atomic_store_explicit(&node->window_filled, 1, memory_order_release);
     }
     a3mi_reader_push(node->reader, &msg->outbox);

@@ -283,6 +283,8 @@ void store_restore(struct world_node *node)
         .window = w->options.window,
         .linger = w->options.linger,
         .peer_timeout = w->options.peer_timeout,
+        .memory = w->options.memory,
+        .peer_memory = w->options.peer_memory,
         .gated = true,
     };
 

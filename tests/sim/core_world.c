@@ -72,6 +72,8 @@ static void start(struct world *w, uint32_t index)
         .window = w->options.window,
         .linger = w->options.linger,
         .peer_timeout = w->options.peer_timeout,
+        .memory = w->options.memory,
+        .peer_memory = w->options.peer_memory,
         .gated = w->options.stored,
     };
 

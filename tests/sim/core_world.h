@@ -55,13 +55,14 @@ struct world_options {
     uint32_t nodes;
     uint32_t window;
     int64_t linger, peer_timeout;
-    bool by_address; /* links are asked for by address, now and then */
-    uint32_t slots;  /* links between two nodes, WORLD_SLOTS at most */
-    uint32_t refuse; /* in 1000: the transport takes fewer packets than it is given */
-    bool impostors;  /* an id may be used twice */
-    bool lazy_flush; /* outputs without flush now and then */
-    size_t mtu;      /* of the transport; 0: 1,400 */
-    bool stored;     /* nodes store their state, and say nothing that is not stored */
+    bool by_address;              /* links are asked for by address, now and then */
+    uint32_t slots;               /* links between two nodes, WORLD_SLOTS at most */
+    uint32_t refuse;              /* in 1000: the transport takes fewer packets than it is given */
+    bool impostors;               /* an id may be used twice */
+    bool lazy_flush;              /* outputs without flush now and then */
+    size_t mtu;                   /* of the transport; 0: 1,400 */
+    uint64_t memory, peer_memory; /* for what waits; 0: as an association has it */
+    bool stored;                  /* nodes store their state, and say nothing that is not stored */
 };
 
 struct world {

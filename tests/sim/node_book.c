@@ -223,11 +223,14 @@ static uint64_t missing_of(const struct sim_owner *owner)
 
 void sim_book_check(struct sim *sim)
 {
-    uint64_t missing = 0, unread = 0;
+    uint64_t missing = 0, unread = 0, unknown = 0;
+    bool exact = true;
     for (uint32_t i = 0; i < sim->book.owner_count; i++) {
         const struct sim_owner *owner = sim->book.owners[i];
         missing += missing_of(owner);
         unread += owner->unread;
+        unknown += owner->unknown;
+        exact &= !owner->over && !owner->exposed;
         if (!owner->over && owner->delivered + owner->undelivered > owner->sent) {
             sim_fail(sim,
                      "node %u sent %" PRIu64 ", reports %" PRIu64 " undelivered, but %" PRIu64
@@ -238,5 +241,11 @@ void sim_book_check(struct sim *sim)
     if (missing > unread) {
         sim_fail(sim, "%" PRIu64 " messages were neither delivered nor given up; %" PRIu64 " are unread",
                  missing, unread);
+    }
+    /* What nobody read was sent, and is missing, or of unknown outcome to its sender. */
+    if (exact && unread > missing + unknown) {
+        sim_fail(sim,
+                 "%" PRIu64 " messages are unread, but only %" PRIu64 " missing, and %" PRIu64 " unknown",
+                 unread, missing, unknown);
     }
 }

@@ -28,6 +28,7 @@ struct sim_owner {
     uint64_t sent, delivered;
     uint64_t undelivered, unknown; /* of these, as it reports so far */
     uint64_t unread;               /* received, but taken by nobody, as it reports */
+    uint64_t dropped;              /* replies to requests that had an outcome, at sockets that are closed */
     bool over;                     /* died: what it knew is gone */
     bool exposed;                  /* a receiver died, perhaps with messages of this one */
 };

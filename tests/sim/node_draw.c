@@ -48,6 +48,7 @@ static void draw_options(struct draw *draw)
 {
     static const uint32_t windows[] = {0, 0, 1, 2, 3, 8, 20, 100};
     static const int64_t lingers[] = {20, 100, 500, 2000};
+    static const uint32_t memories[] = {0, 0, 0, 10000, 40000, 200000};
     static const int64_t retries[] = {0, 0, 100, 500};
     draw->plan->options = (struct sim_options){
         .nodes = 2 + (uint32_t)(one_in(draw, 3) ? 1 + below(draw, 2) : 0),
@@ -56,6 +57,8 @@ static void draw_options(struct draw *draw)
         .lazy = one_in(draw, 2),
         .mtu = one_in(draw, 4) ? 1200 : 0,
         .retry_max = ANY_OF(draw, retries) * SIM_MS,
+        .memory = ANY_OF(draw, memories),
+        .peer_timeout = one_in(draw, 5) ? 3 * SIM_S : 0,
     };
 }
 

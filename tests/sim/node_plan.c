@@ -290,8 +290,9 @@ void sim_plan_add(struct sim_plan *plan, int64_t at, const char *verb, const int
 void sim_plan_print(const struct sim_plan *plan, FILE *out, const char *prefix, const char *suffix)
 {
     const struct sim_options *o = &plan->options;
-    fprintf(out, "%splan %" PRIu64 " %u %u %" PRId64 " %d %u %" PRId64 "%s\n", prefix, plan->seed, o->nodes,
-            o->window, o->linger / SIM_MS, o->lazy, o->mtu, o->retry_max / SIM_MS, suffix);
+    fprintf(out, "%splan %" PRIu64 " %u %u %" PRId64 " %d %u %" PRId64 " %u %" PRId64 "%s\n", prefix,
+            plan->seed, o->nodes, o->window, o->linger / SIM_MS, o->lazy, o->mtu, o->retry_max / SIM_MS,
+            o->memory, o->peer_timeout / SIM_MS, suffix);
     for (size_t i = 0; i < plan->count; i++) {
         const struct sim_event *event = &plan->events[i];
         fprintf(out, "%s%" PRId64 " %s", prefix, event->at, event->verb->name);
@@ -305,17 +306,19 @@ void sim_plan_print(const struct sim_plan *plan, FILE *out, const char *prefix, 
 static bool read_head(struct sim_plan *plan, const char *text)
 {
     struct sim_options *o = &plan->options;
-    int64_t linger, retry_max;
+    int64_t linger, retry_max, peer_timeout = 0;
     int lazy;
     /* NOLINTNEXTLINE(cert-err34-c): the ranges are checked below */
-    if (sscanf(text, "plan %" SCNu64 " %u %u %" SCNd64 " %d %u %" SCNd64, &plan->seed, &o->nodes, &o->window,
-               &linger, &lazy, &o->mtu, &retry_max) != 7) {
+    int found = sscanf(text, "plan %" SCNu64 " %u %u %" SCNd64 " %d %u %" SCNd64 " %u %" SCNd64, &plan->seed,
+                       &o->nodes, &o->window, &linger, &lazy, &o->mtu, &retry_max, &o->memory, &peer_timeout);
+    if (found < 7) { /* the last two came later */
         return false;
     }
     o->linger = linger * SIM_MS;
     o->lazy = lazy != 0;
     o->retry_max = retry_max * SIM_MS;
-    return o->nodes >= 2 && o->nodes <= SIM_NODES && linger >= 0 && retry_max >= 0 &&
+    o->peer_timeout = peer_timeout * SIM_MS;
+    return o->nodes >= 2 && o->nodes <= SIM_NODES && linger >= 0 && retry_max >= 0 && peer_timeout >= 0 &&
            (o->mtu == 0 || (o->mtu >= 1200 && o->mtu <= SIM_PACKET_MAX));
 }
 

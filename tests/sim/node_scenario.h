@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -42,6 +43,21 @@ static inline void push_pull(struct sim *sim, const struct sim_options *options)
     sim_link(sim, A, 0, B, 0, false);
     sim_run(sim, 10 * SIM_MS);
     check(sim);
+}
+
+/* A plan, as sim_campaign --shrink prints it. */
+static inline void play(const char *text)
+{
+    struct sim_plan plan;
+    struct sim sim;
+    int line = 0;
+    if (!sim_plan_read(&plan, text, &line)) {
+        fail_msg("line %d is not one of a plan", line);
+    }
+    sim_plan_play(&plan, &sim);
+    sim_plan_fini(&plan);
+    check(&sim);
+    sim_fini(&sim);
 }
 
 static inline struct sim_path *path(struct sim *sim, uint32_t from, uint32_t to)

@@ -174,6 +174,16 @@ static void open_apps(struct sim_node *node)
     }
 }
 
+static void on_report(void *arg, int code, const char *text)
+{
+    struct sim_node *node = arg;
+    if (code != A3M_EDUPLICATE) {
+        node->reports++;
+        node->report_code = code;
+        (void)snprintf(node->report_text, sizeof(node->report_text), "%s", text);
+    }
+}
+
 void sim_start(struct sim *sim, uint32_t index)
 {
     struct sim_node *node = &sim->nodes[index];
@@ -181,7 +191,13 @@ void sim_start(struct sim *sim, uint32_t index)
     if (node->alive || node->closing) {
         return;
     }
-    a3m_node_config config = {.size = sizeof(config), .linger = {sim->options.linger}};
+    a3m_node_config config = {.size = sizeof(config),
+                              .linger = {sim->options.linger},
+                              .peer_timeout = {sim->options.peer_timeout},
+                              .outbox_bytes = sim->options.outbox_bytes,
+                              .memory_ceiling = sim->options.memory_ceiling,
+                              .report = on_report,
+                              .report_arg = node};
     uint64_t seed[] = {sim->seed, index, ++node->lives};
     uint64_t mixed = seed[0] * 1000003 + seed[1] * 1009 + seed[2];
     a3mi_rng_init(&sim->draw, mixed);
@@ -215,6 +231,7 @@ static void end_apps(struct sim_node *node)
 {
     for (uint32_t i = 0; i < SIM_APPS; i++) {
         if (node->apps[i].open) {
+            node->owner->dropped += node->apps[i].base->dropped;
             sim_app_over(&node->apps[i]);
         }
     }
@@ -244,21 +261,12 @@ int sim_close_node(struct sim *sim, uint32_t index, int64_t within, a3m_close_re
     if (!node->alive || node->closing) {
         return A3M_ECLOSED;
     }
-    for (uint32_t i = 0; i < SIM_APPS; i++) {
-        if (node->apps[i].open) {
-            sim_app_expect_orphans(&node->apps[i]);
-        }
-    }
     end_apps(node);
     node->closing = true;
     int result = a3m_node_close(node->handle, (a3m_time){sim->now + within}, &own);
-    if (result != A3M_OK) {
-        /* Messages that arrived ahead of one that never does are acknowledged, delivered to nobody, and not counted. */
-        sim_book_expose(&sim->book);
-    }
     node->owner->undelivered = own.undelivered;
     node->owner->unknown = own.unknown;
-    node->owner->unread = own.unread;
+    node->owner->unread = own.unread + node->owner->dropped;
     node->alive = false;
     node->closing = false;
     node->inside = NULL;

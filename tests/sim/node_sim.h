@@ -82,16 +82,23 @@ struct sim_node {
     bool dirty;              /* wants a turn */
     int64_t wake_at;
     int64_t frozen_until; /* stopped, as by SIGSTOP */
+    uint64_t reports;     /* made in all its lives, but of duplicate ids */
+    int report_code;      /* the last one */
+    char report_text[600];
     struct sim_app apps[SIM_APPS];
 };
 
 struct sim_options {
-    uint32_t nodes;    /* 2 */
-    uint32_t window;   /* units granted to a sender; 0: as a node has it */
-    int64_t linger;    /* 0: as a node has it */
-    bool lazy;         /* turns without flush come first, as under load */
-    uint32_t mtu;      /* 0: 1400 */
-    int64_t retry_max; /* of links; 0: as a socket has it */
+    uint32_t nodes;        /* 2 */
+    uint32_t window;       /* units granted to a sender; 0: as a node has it */
+    int64_t linger;        /* 0: as a node has it */
+    bool lazy;             /* turns without flush come first, as under load */
+    uint32_t mtu;          /* 0: 1400 */
+    int64_t retry_max;     /* of links; 0: as a socket has it */
+    uint32_t memory;       /* bytes for what waits; 0: as a node has it */
+    int64_t peer_timeout;  /* 0: none */
+    uint64_t outbox_bytes; /* 0: as a node has it */
+    uint64_t memory_ceiling;
 };
 
 struct sim {
@@ -155,11 +162,6 @@ void sim_pace(struct sim *sim, uint32_t node, uint32_t index, int64_t every);
 void sim_app_reopen(struct sim_app *app);
 void sim_app_over(struct sim_app *app);
 void sim_app_run(struct sim_app *app);
-/*
- * It is about to end links. The peer may have accepted one that is only asked for yet, and sent on it: its
- * node receives that, for nobody, and does not count it.
- */
-void sim_app_expect_orphans(struct sim_app *app);
 
 /* ---- What must hold: node_check.c ---------------------------------------------------- */
 

@@ -74,6 +74,10 @@ int __wrap_a3mi_assoc_new(struct a3mi_assoc **out, const struct a3mi_assoc_confi
     if (sim_current != NULL && sim_current->options.window > 0) {
         own.window = sim_current->options.window;
     }
+    if (sim_current != NULL && sim_current->options.memory > 0) {
+        own.memory = sim_current->options.memory;
+        own.peer_memory = 0;
+    }
     return __real_a3mi_assoc_new(out, &own, hooks, arg);
 }
 

@@ -220,6 +220,84 @@ static void test_core_window_of_one_renewal_lost_goes_on(void **state)
     world_finish(&w);
 }
 
+/* Between nodes 2 and 1 one unit never arrives; between 1 and 0 acknowledgements may be lost. */
+struct squeeze {
+    uint64_t missing; /* its seq; UINT64_MAX: whichever is the next */
+    bool on;          /* it does not arrive */
+    bool lose_acks;
+    unsigned acks_lost;
+};
+
+static bool squeeze_filter(void *arg, uint32_t from, uint32_t to, const uint8_t *bytes, size_t size)
+{
+    struct squeeze *squeeze = arg;
+    struct a3mi_packet packet;
+    struct a3mi_data data;
+
+    if (a3mi_packet_read(bytes, size, &packet) != A3MI_PACKET_OK) {
+        return true;
+    }
+    if (packet.type == A3MI_PACKET_ACK && from == 2 && to == 1 && squeeze->lose_acks) {
+        squeeze->acks_lost++;
+        return false;
+    }
+    if (packet.type != A3MI_PACKET_DATA || from != 3 || to != 2 || !squeeze->on ||
+        !a3mi_data_read(&packet, &data)) {
+        return true;
+    }
+    squeeze->missing = squeeze->missing == UINT64_MAX ? data.seq : squeeze->missing;
+    return data.seq != squeeze->missing;
+}
+
+static struct a3mi_assoc_stats stats_of(const struct world *w, uint32_t node)
+{
+    struct a3mi_assoc_stats stats;
+
+    a3mi_assoc_get_stats(w->nodes[node].assoc, &stats);
+    return stats;
+}
+
+/*
+ * Somebody else's messages, which wait for one that is missing, take the memory of the receiver, so the limit
+ * is not raised. The sender is at its limit with everything acknowledged when it is given a little more, and
+ * that acknowledgement is lost: only asking helps.
+ */
+static void test_core_limit_held_back_by_memory_renewal_lost_goes_on(void **state)
+{
+    (void)state;
+    struct world w;
+    struct squeeze squeeze = {.missing = UINT64_MAX, .on = true};
+    struct world_options options = {
+        .nodes = 3, .slots = 1, .linger = 200 * WORLD_MS, .window = 8, .memory = 12000, .peer_memory = 12000};
+
+    world_init(&w, 23, &options);
+    w.net.filter_arg = &squeeze;
+    world_settle(&w, WORLD_S);
+    w.net.filter = squeeze_filter;
+    w.nodes[2].links[1][0].tx.unordered = false; /* so what is behind a gap waits */
+    book_channel(w.book, w.nodes[2].links[1][0].tx_channel)->unordered = false;
+    (void)world_send(&w, 2, 1, 0, 60, false);
+    world_run(&w, 200 * WORLD_MS);
+    assert_true(stats_of(&w, 1).held >= 9000 && stats_of(&w, 1).held <= 12000);
+    assert_int_equal(world_accepted(&w, 2, 1), 0);
+    (void)world_send(&w, 0, 1, 0, 300, false);
+    world_run(&w, 50 * WORLD_MS);
+    uint64_t accepted = world_accepted(&w, 0, 1);
+
+    assert_true(accepted > 0 && accepted < 300);
+    squeeze.lose_acks = true;
+    world_run(&w, 150 * WORLD_MS);
+    squeeze.lose_acks = false;
+    assert_true(squeeze.acks_lost >= 1); /* the renewal, and answers to those who ask */
+    world_run(&w, 30 * WORLD_S);
+    assert_int_equal(world_accepted(&w, 0, 1), 300); /* little by little */
+    assert_int_equal(world_accepted(&w, 2, 1), 0);
+    squeeze.on = false;
+    world_settle(&w, 100 * WORLD_S);
+    assert_int_equal(world_accepted(&w, 2, 1), 60);
+    world_finish(&w);
+}
+
 /* ---- Order, and what was dropped ---------------------------------------------------------- */
 
 /* An OPEN of a half-connection that is over does not take the place of the record that the next one waits for. */
@@ -357,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_core_accept_of_an_old_life_in_a_new_one_is_turned_down),
         cmocka_unit_test(test_core_probe_crossing_close_ends_cleanly),
         cmocka_unit_test(test_core_window_of_one_renewal_lost_goes_on),
+        cmocka_unit_test(test_core_limit_held_back_by_memory_renewal_lost_goes_on),
         cmocka_unit_test(test_core_late_open_does_not_displace_the_next_record),
         cmocka_unit_test(test_core_record_that_was_dropped_after_accepting_answers_unknown),
         cmocka_unit_test(test_core_record_that_expired_unproven_is_opened_again_under_a_new_s),

@@ -35,6 +35,7 @@ static uint64_t draw(struct world *w, uint64_t n)
 static struct world_options draw_options(struct a3mi_rng *rng)
 {
     static const uint32_t windows[] = {1, 2, 3, 8, 20, 100, 0};
+    static const uint64_t memories[] = {0, 0, 10000, 40000, 200000};
     static const int64_t lingers[] = {20 * WORLD_MS, 100 * WORLD_MS, 500 * WORLD_MS, 2 * WORLD_S};
 
     return (struct world_options){
@@ -48,6 +49,7 @@ static struct world_options draw_options(struct a3mi_rng *rng)
         .lazy_flush = a3mi_rng_below(rng, 2) == 0,
         .stored = a3mi_rng_below(rng, 3) == 0,
         .mtu = a3mi_rng_below(rng, 3) == 0 ? 9000 : 0,
+        .memory = memories[a3mi_rng_below(rng, sizeof(memories) / sizeof(memories[0]))],
     };
 }
 

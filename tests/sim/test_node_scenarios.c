@@ -510,20 +510,6 @@ static void test_receiving_node_closed_in_the_midst_of_data_both_sides_account_f
 
 /* ---- What the campaign found --------------------------------------------------------------------------- */
 
-static void play(const char *text)
-{
-    struct sim_plan plan;
-    struct sim sim;
-    int line = 0;
-    if (!sim_plan_read(&plan, text, &line)) {
-        fail_msg("line %d is not one of a plan", line);
-    }
-    sim_plan_play(&plan, &sim);
-    sim_plan_fini(&plan);
-    check(&sim);
-    sim_fini(&sim);
-}
-
 /*
  * A's request was under way to B's new incarnation when A learned that the old one was over, and A forgot it:
  * B took it, and A took B's request, as two links; then A ended the one that it did not know, and was left with an

@@ -510,6 +510,9 @@ static void start(struct hostile *h, unsigned index, const struct hostile_option
         .window = options->window,
         .peer_timeout = options->peer_timeout,
         .linger = options->linger,
+        .memory = options->memory,
+        .memory_ceiling = options->memory_ceiling,
+        .peers_max = options->peers_max,
     };
 
     for (unsigned i = 0; i < sizeof(config.key); i++) {

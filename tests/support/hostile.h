@@ -84,6 +84,8 @@ struct hostile_options {
     uint64_t seed;
     uint32_t window;
     int64_t peer_timeout, linger;
+    uint64_t memory, memory_ceiling;
+    uint32_t peers_max;
 };
 
 /* Says what broke, and aborts. */

@@ -17,6 +17,8 @@
 
 #include "core/answer.h"
 #include "core/channel.h"
+#include "core/memory.h"
+#include "core/peer.h"
 #include "core/receiver.h"
 #include "core/state.h"
 #include "hostile.h"
@@ -689,10 +691,112 @@ static void test_hostile_messages_that_are_never_finished_cost_bounded_memory(vo
         send_data(MALLORY, r, seq, frames, (size_t)(p - frames));
     }
     assert_true(number > 60000);
-    assert_true(hostile_memory() - before < 2 * A3MI_WAITING_BYTES);
+    assert_true(hostile_stats(&h, ALICE).held <= A3MI_MEMORY_DEFAULT / 4);
+    assert_true(hostile_memory() - before < A3MI_MEMORY_DEFAULT / 4 + A3MI_MEMORY_DEFAULT / 16);
     assert_int_equal(h.nodes[ALICE].guest_messages, 0);
     hostile_send(&h, BOB, 50);
     hostile_settle(&h);
+}
+
+/* What a first piece claims is not believed: memory follows what came. */
+static void test_hostile_first_piece_that_claims_a_gigabyte_costs_little(void **state)
+{
+    (void)state;
+    uint64_t r;
+    struct hostile_guest *guest = a_guest(&r);
+
+    guest->rx.max_message = A3M_MESSAGE_CEILING;
+    struct a3mi_frame piece = {.link = guest->rx.index,
+                               .flags = A3MI_FRAME_FIRST,
+                               .size = 1000,
+                               .total = (uint32_t)A3M_MESSAGE_CEILING};
+    size_t before = hostile_memory();
+    uint64_t accepted = hostile_stats(&h, ALICE).rx_units;
+
+    send_frame(r, 0, &piece);
+    assert_int_equal(hostile_stats(&h, ALICE).rx_units, accepted + 1);
+    assert_true(hostile_memory() - before < (size_t)4 * A3MI_PIECES_ROOM);
+    /* Nor its end, which is farther away than anything that was granted. */
+    piece.flags = A3MI_FRAME_LAST;
+    piece.offset = piece.total - 1000;
+    send_frame(r, 2, &piece);
+    assert_int_equal(hostile_stats(&h, ALICE).rx_units, accepted + 1);
+    /* What is within the grant has room, with no more than that between. */
+    piece.flags = 0;
+    piece.offset = 2000 * 1000;
+    send_frame(r, 2, &piece);
+    assert_int_equal(hostile_stats(&h, ALICE).rx_units, accepted + 2);
+    assert_true(hostile_memory() - before < (size_t)2 * A3MI_WINDOW * A3MI_PACKET_BASE);
+    assert_int_equal(hostile_stats(&h, ALICE).assembled, guest->peer->assembled);
+    assert_true(hostile_stats(&h, ALICE).assembled < (uint64_t)2 * A3MI_WINDOW * A3MI_PACKET_BASE);
+}
+
+/* Fills Mallory's share with messages that wait for the first one; returns the next seq. */
+static uint64_t fill_share(uint64_t r, const struct hostile_guest *guest, uint64_t share)
+{
+    struct a3mi_frame whole = {
+        .link = guest->rx.index, .flags = A3MI_FRAME_WHOLE, .size = 1000, .total = 1000};
+    uint64_t seq = 1;
+
+    for (; seq * 1000 < 2 * share; seq++) {
+        whole.number = seq;
+        send_frame(r, seq, &whole);
+    }
+    return seq;
+}
+
+static void test_hostile_peer_fills_its_share_and_nobody_elses(void **state)
+{
+    (void)state;
+    const uint64_t share = 100000;
+
+    hostile_fini(&h);
+    hostile_init(&h, &(struct hostile_options){.seed = 7, .memory = 4 * share});
+    uint64_t r;
+    struct hostile_guest *guest = a_guest(&r);
+
+    (void)fill_share(r, guest, share);
+    assert_true(guest->peer->held > share - 2000 && guest->peer->held <= share);
+    assert_int_equal(h.nodes[ALICE].guest_messages, 0);
+    /* What Bob sends is not concerned: his share is his. */
+    hostile_send(&h, BOB, 500);
+    hostile_settle(&h);
+    /* The one that all wait for always fits, and sets them free. */
+    struct a3mi_frame first = {
+        .link = guest->rx.index, .flags = A3MI_FRAME_WHOLE, .size = 1000, .total = 1000};
+
+    send_frame(r, 0, &first);
+    assert_true(h.nodes[ALICE].guest_messages > share / 2 / 1000);
+    assert_true(guest->peer->held < 4096);
+    assert_int_equal(guest->rx.partial_count, 0);
+}
+
+/* By choice: when all hold more than that, who holds most is given up, and is told so. */
+static void test_hostile_peer_above_the_ceiling_is_given_up_and_told(void **state)
+{
+    (void)state;
+    hostile_fini(&h);
+    hostile_init(&h, &(struct hostile_options){.seed = 7, .memory_ceiling = 300000});
+    uint64_t r;
+    struct hostile_guest *guest = a_guest(&r);
+    struct a3mi_packet packet;
+    struct a3mi_reset reset;
+    uint64_t seq = fill_share(r, guest, 150000);
+
+    assert_int_equal(hostile_stats(&h, ALICE).given_up, 1);
+    assert_int_equal(h.nodes[ALICE].guest_ended, 1);
+    assert_null(guest->peer);
+    assert_true(hostile_stats(&h, ALICE).held < 300000);
+    assert_true(hostile_stats(&h, ALICE).orphaned > 100); /* they had been accepted, and nobody has them */
+    struct a3mi_frame more = {.flags = A3MI_FRAME_WHOLE};
+
+    send_frame(r, seq, &more);
+    const struct hostile_packet *caught = hostile_caught(&h, MALLORY, A3MI_PACKET_RESET);
+
+    assert_non_null(caught);
+    assert_int_equal(a3mi_packet_read(caught->bytes, caught->size, &packet), A3MI_PACKET_OK);
+    assert_true(a3mi_reset_read(&packet, &reset));
+    assert_int_equal(reset.kind, A3MI_RESET_UNKNOWN);
 }
 
 /*
@@ -774,6 +878,54 @@ static void test_hostile_flood_of_opens_from_many_addresses_is_bounded_and_passe
     /* They are forgotten by and by, without a word. */
     hostile_run(&h, A3MI_UNPROVEN_LIFE + HOSTILE_S);
     assert_true(hostile_stats(&h, ALICE).peers <= 1);
+}
+
+/* As that stranger, who proves that it is there. */
+static void arrive(unsigned i)
+{
+    struct a3mi_frame nothing = {.link = 0xdeadbeef, .flags = A3MI_FRAME_WHOLE};
+
+    send_open_as(EVE, i, NULL);
+    uint64_t r = told_r(EVE);
+
+    assert_int_not_equal(r, 0);
+    uint8_t frames[A3MI_PACKET_BASE - ROOM];
+    uint8_t *p = a3mi_frame_write_data(frames, &nothing);
+
+    send_data(EVE, r, 0, frames, (size_t)(p - frames));
+}
+
+static void test_hostile_crowd_is_limited_in_number_and_the_idle_make_way(void **state)
+{
+    (void)state;
+    const unsigned most = 20;
+
+    hostile_fini(&h);
+    hostile_init(&h, &(struct hostile_options){.seed = 7, .peers_max = most});
+    for (unsigned i = 0; i < 100; i++) {
+        if (i < most - 1) {
+            arrive(i);
+        } else {
+            send_open_as(EVE, i, NULL);
+        }
+    }
+    /* All were heard a moment ago: nobody makes way for those who come later. */
+    assert_int_equal(hostile_stats(&h, ALICE).peers, most);
+    assert_int_equal(hostile_stats(&h, ALICE).opens_refused, 100 - (most - 1));
+    assert_non_null(hostile_caught(&h, EVE, A3MI_PACKET_RETRY));
+    /* Later the idle ones do; Bob, with whom there is a link, does not. */
+    hostile_run(&h, 20 * HOSTILE_S);
+    for (unsigned i = 100; i < 110; i++) {
+        arrive(i);
+    }
+    assert_int_equal(hostile_stats(&h, ALICE).evicted, 10);
+    assert_true(hostile_stats(&h, ALICE).peers <= most + 10); /* with those that are owed the news */
+    hostile_send(&h, BOB, 50);
+    hostile_settle(&h);
+    /* Who has not shown that it is there goes first. */
+    send_open_as(EVE, 200, NULL);
+    send_open_as(EVE, 201, NULL);
+    assert_int_equal(hostile_stats(&h, ALICE).evicted, 11);
 }
 
 static void test_hostile_under_pressure_open_needs_the_cookie_of_its_address(void **state)
@@ -1110,6 +1262,10 @@ int main(void)
         CASE(test_hostile_messages_in_descending_order_are_found_without_a_search),
         CASE(test_hostile_control_message_above_its_maximum_is_a_bad_frame),
         CASE(test_hostile_flood_of_opens_from_many_addresses_is_bounded_and_passes),
+        CASE(test_hostile_crowd_is_limited_in_number_and_the_idle_make_way),
+        CASE(test_hostile_first_piece_that_claims_a_gigabyte_costs_little),
+        CASE(test_hostile_peer_fills_its_share_and_nobody_elses),
+        CASE(test_hostile_peer_above_the_ceiling_is_given_up_and_told),
         CASE(test_hostile_under_pressure_open_needs_the_cookie_of_its_address),
         CASE(test_hostile_unproven_record_is_told_to_one_address_only),
         CASE(test_hostile_open_of_the_highest_order_does_not_keep_its_peer_out),

@@ -98,6 +98,26 @@ static void test_window_has_a_limit(void **arg)
     expect_config(&config, A3M_EINVAL, "262144");
 }
 
+static void test_peer_has_no_more_links_than_one_may_ask_for(void **arg)
+{
+    (void)arg;
+    a3m_node_config config = {.size = sizeof(config), .max_peer_links = 2};
+    a3m_node server;
+    a3m_node client = test_node("client");
+    a3m_link third;
+    assert_int_equal(a3m_node_new(&server, "server", "udp://127.0.0.1:0", &config), A3M_OK);
+    assert_int_equal(a3m_node_start(server), A3M_OK);
+    (void)test_socket(server, &a3m_pull, "sink");
+    (void)test_link(test_socket(client, &a3m_push, "a"), test_url(server, "sink"));
+    (void)test_link(test_socket(client, &a3m_push, "b"), test_url(server, "sink"));
+    a3m_socket push = test_socket(client, &a3m_push, "c");
+    assert_int_equal(a3m_socket_set(push, A3M_OPT_LINK_ATTEMPTS, 1), A3M_OK);
+    assert_int_equal(a3m_socket_link(push, test_url(server, "sink"), &third), A3M_OK);
+    assert_int_equal(a3m_link_wait(third, SOON), A3M_ENOTREADY);
+    test_close(client);
+    test_close(server);
+}
+
 static void test_port_in_use_says_so(void **arg)
 {
     (void)arg;
@@ -291,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_addresses_say_what_is_wrong),
         cmocka_unit_test(test_congestion_controllers_are_known_by_name),
         cmocka_unit_test(test_window_has_a_limit),
+        cmocka_unit_test(test_peer_has_no_more_links_than_one_may_ask_for),
         cmocka_unit_test(test_port_in_use_says_so),
         cmocka_unit_test(test_tags_bounds),
         cmocka_unit_test(test_peers_say_what_is_wrong),

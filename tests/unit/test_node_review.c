@@ -209,6 +209,55 @@ static void test_credit_exceeded_link_ends_and_the_rest_is_dropped(void **arg)
     end_pair(&pair);
 }
 
+/* The same before the link is up: the request named the credit, and the index. covers X5 Y2 */
+static void test_credit_exceeded_before_the_link_is_up_is_no_way_round(void **arg)
+{
+    (void)arg;
+    struct pair pair;
+    make_pair(&pair, 4);
+    lose_peer(&pair);
+    ask_again(&pair);
+    for (int i = 0; i < 1000; i++) {
+        arrive(&pair, "not asked for yet");
+    }
+    assert_int_equal(pair.link->batch.count, 4);
+    assert_int_equal(pair.pull_node->credit_violations, 996);
+    a3mi_link_ref(pair.link);
+    settle(&pair);
+    assert_true(pair.link->ended);
+    assert_int_equal(pair.link->reason, A3M_EPROTO);
+    a3mi_link_unref(pair.link);
+    end_pair(&pair);
+}
+
+/* A peer asks on and on, and takes no answer: what waits for it is bounded. covers Y2 */
+static void test_requests_of_who_takes_no_answers_are_left_unanswered(void **arg)
+{
+    (void)arg;
+    struct pair pair;
+    struct a3mi_turn turn;
+    struct a3mi_control request = {.kind = A3MI_CONTROL_REQUEST,
+                                   .type = "PUSH",
+                                   .index = 77,
+                                   .credit_messages = 1,
+                                   .credit_bytes = 1,
+                                   .max_message = 1};
+    uint8_t bytes[A3MI_CONTROL_MAX];
+    make_pair(&pair, 4);
+    (void)a3mi_name_set(&request.author_tag, "x", 1);
+    (void)a3mi_name_set(&request.addressee_tag, "nobody", 6);
+    begin(pair.pull_node, &turn, pair.now);
+    for (uint64_t i = 0; i < 5000; i++) {
+        request.author_link = 1000 + i;
+        size_t size = a3mi_control_encode(&request, bytes, sizeof(bytes));
+        a3mi_engine_hooks.control(pair.pull_node, pair.link->peer, pair.link->incarnation, bytes, size);
+    }
+    end(pair.pull_node, &turn);
+    assert_int_equal(a3mi_peer_control_waiting(pair.link->peer, pair.link->incarnation), 1024);
+    assert_int_equal(pair.pull_node->requests_unanswered, 5000 - 1024);
+    end_pair(&pair);
+}
+
 static void test_replaced_link_what_arrived_before_is_delivered_once(void **arg)
 {
     (void)arg;
@@ -484,6 +533,8 @@ int main(void)
         cmocka_unit_test(test_attempt_lost_what_arrived_on_it_is_not_of_the_next),
         cmocka_unit_test(test_credit_of_an_earlier_life_does_not_widen_the_next),
         cmocka_unit_test(test_credit_exceeded_link_ends_and_the_rest_is_dropped),
+        cmocka_unit_test(test_credit_exceeded_before_the_link_is_up_is_no_way_round),
+        cmocka_unit_test(test_requests_of_who_takes_no_answers_are_left_unanswered),
         cmocka_unit_test(test_replaced_link_what_arrived_before_is_delivered_once),
         cmocka_unit_test(test_joined_link_is_no_sign_of_a_bad_peer),
         cmocka_unit_test(test_wait_or_none_link_to_a_silent_peer_is_cancelled_returns),

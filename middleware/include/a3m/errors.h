@@ -30,7 +30,7 @@ enum {
     A3M_EINTR = -15,         /* a signal arrived, and the socket asked to be told */
     A3M_EINVAL = -16,        /* an argument is not valid; the detail text says which and why */
     A3M_EHANDLE = -17,       /* not a handle, or one whose object is gone */
-    A3M_ENOMEM = -18,        /* no memory */
+    A3M_ENOMEM = -18,        /* no memory; as the end of a link: its peer held too much */
     A3M_EEXIST = -19,        /* the name or the link exists already */
     A3M_ENOENT = -20,        /* there is no such thing */
     A3M_EADDRINUSE = -21,    /* the address is in use */

@@ -31,7 +31,8 @@ A3M_BEGIN_DECLS
 typedef struct a3m_node_config {
     size_t size; /* sizeof(a3m_node_config) */
 
-    uint64_t outbox_bytes;   /* what may wait to be sent before a send blocks with "no window"; 64 MiB */
+    uint64_t
+        outbox_bytes; /* what may wait to be sent or acknowledged before a send blocks with "no window"; 64 MiB */
     size_t receive_buffer;   /* bytes for the transport's receive buffer; what an unprivileged process gets */
     size_t send_buffer;      /* likewise for sending */
     a3m_duration lease;      /* how long a caller that read the network keeps that role; 1 ms */
@@ -46,7 +47,8 @@ typedef struct a3m_node_config {
     a3m_duration linger; /* how long an idle half-connection is kept; 2 s */
     /*
      * Told about what no call can return: A3M_EDUPLICATE (another live node uses an
-     * id). `text` is one line for people. Any thread of this node, no lock held;
+     * id), A3M_ESILENT and A3M_ENOMEM (a peer was given up, after `peer_timeout` or by
+     * `memory_ceiling`; the text says what with it). `text` is one line for people. Any thread of this node, no lock held;
      * must return soon. NULL: only counted.
      */
     void (*report)(void *arg, int code, const char *text);
@@ -70,6 +72,22 @@ typedef struct a3m_node_config {
      * to 2,048.
      */
     uint32_t window;
+    /*
+     * Bytes for what arrived and cannot be taken yet, outside of the credit of its link: messages that wait for
+     * one before them, and the records of peers; 256 MiB. What does not fit is not accepted, and comes again;
+     * nothing that was accepted is dropped. docs/memory.md says what else bounds what.
+     */
+    uint64_t receive_memory;
+    uint64_t peer_memory; /* the same, of one peer; 0: a quarter of receive_memory */
+    /*
+     * When all of that together with the messages that are being put together is more than this, the peer that
+     * has most of it is given up: its links end with A3M_ENOMEM, what it had sent and was not told of has an
+     * unknown outcome to it. Counted and reported. 0: never.
+     */
+    uint64_t memory_ceiling;
+    uint32_t
+        max_peers; /* beyond, strangers are put off, or take the place of idle ones without links; 16,384 */
+    uint32_t max_peer_links; /* that one peer may ask for; beyond, it is refused for now; 1,024 */
 } a3m_node_config;
 
 /*
@@ -105,7 +123,7 @@ typedef struct a3m_close_report {
     size_t size;               /* sizeof(a3m_close_report), set by the caller */
     uint64_t undelivered;      /* sent, and certainly not delivered: never transmitted */
     uint64_t unknown;          /* sent, transmitted, not acknowledged: delivered once, or not at all */
-    uint64_t unread;           /* received and acknowledged, but not taken by this application */
+    uint64_t unread;           /* received (perhaps not acknowledged), but not taken by this application */
     uint64_t links_unfinished; /* links whose peer did not confirm the end */
 } a3m_close_report;
 
@@ -142,6 +160,16 @@ typedef struct a3m_node_stats {
     uint64_t bad_control;    /* link control that is malformed, or that a conforming peer does not send */
     uint64_t opens_deferred; /* strangers told to come again with proof of their address, as too many wait */
     uint64_t bad_credit;     /* messages dropped for which their sender had no credit */
+
+    uint64_t opens_refused;       /* strangers put off, as there are as many peers as there may be */
+    uint64_t peers_evicted;       /* idle peers without a link that made way for others */
+    uint64_t peers_silent;        /* peers given up: after peer_timeout, */
+    uint64_t peers_over_memory;   /* and by memory_ceiling */
+    uint64_t requests_unanswered; /* by a peer that does not take the answers it has */
+    uint64_t orphaned;       /* messages accepted for links that are gone; in `unread` of the close report */
+    uint64_t held_bytes_now; /* of receive_memory */
+    uint64_t assembled_bytes_now; /* messages that are being put together, within the credit of their links */
+    uint64_t unit_bytes_now;      /* sent, not acknowledged */
 
     uint64_t records_now; /* half-connections, both directions */
     uint64_t peers_now;

@@ -73,7 +73,7 @@ A3M_API int a3m_socket_get(a3m_socket socket, a3m_option option, int64_t *value)
 /*
  * Waits until every message that was sent before has been acknowledged by its
  * peer's node. Blocks. When some were given up instead, because their link
- * ended, now or since the drain before, why it did: A3M_ERESTARTED, A3M_ESILENT, A3M_ECLOSED, A3M_ECANCELED,
+ * ended, now or since the drain before, why it did: A3M_ERESTARTED, A3M_ESILENT, A3M_ENOMEM, A3M_ECLOSED, A3M_ECANCELED,
  * A3M_ENOLINK; the detail text says how many, the report of a3m_node_close what
  * became of them. A3M_ETIMEDOUT, A3M_EINTR, A3M_EDEADLK, A3M_ENOMEM.
  */

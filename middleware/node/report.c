@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What no call can return, told to the application (a3m_node_config.report):
+ * after the turn, with no lock held, one a turn. Everything told here is counted
+ * in the statistics as well. [engine lock held until the turn ends]
+ */
+#include "node/node.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/addr.h"
+
+#define REPORT_INTERVAL_NS INT64_C(1000000000)
+
+struct report {
+    int code;
+    char text[600];
+};
+
+/* Room for the next report of this turn; NULL: nobody asks, one is under way already, or no memory. */
+static struct report *begin(const struct a3mi_node *node, int code)
+{
+    if (node->config.report == NULL || node->turn->after != NULL) {
+        return NULL;
+    }
+    struct report *report = malloc(sizeof(*report));
+    if (report != NULL) {
+        report->code = code;
+        node->turn->after = report;
+    }
+    return report;
+}
+
+void a3mi_node_report_duplicate(struct a3mi_node *node, const struct a3mi_name *id,
+                                const struct a3m_addr *where)
+{
+    char address[A3M_LINK_ADDRESS_SIZE] = "";
+    if (node->turn->now - node->last_report < REPORT_INTERVAL_NS) {
+        return;
+    }
+    struct report *report = begin(node, A3M_EDUPLICATE);
+    if (report == NULL) {
+        return;
+    }
+    node->last_report = node->turn->now;
+    if (where != NULL) {
+        (void)a3mi_addr_format(where, address, sizeof(address));
+    }
+    snprintf(report->text, sizeof(report->text),
+             "two live nodes use the id '%s'%s%s: give each node an id of its own", id->s,
+             address[0] != '\0' ? "; the other is at " : "", address);
+}
+
+void a3mi_node_report_given_up(struct a3mi_node *node, const struct a3mi_peer *peer, int why, uint64_t links,
+                               const struct a3mi_given_up *lost)
+{
+    const struct a3mi_name *id = a3mi_peer_id(peer);
+    struct report *report = begin(node, why);
+    if (report == NULL) {
+        return;
+    }
+    snprintf(report->text, sizeof(report->text),
+             "the peer '%s' was given up, as it %s: %" PRIu64 " links ended; of what was sent to it %" PRIu64
+             " messages were not delivered, the outcome of %" PRIu64 " is unknown; %" PRIu64
+             " that came from it are read by nobody",
+             id != NULL ? id->s : "", why == A3M_ESILENT ? "was silent" : "held too much memory", links,
+             lost->undelivered, lost->unknown, lost->unread);
+}
+
+void a3mi_node_after(struct a3mi_node *node, void *what)
+{
+    struct report *report = what;
+    node->config.report(node->config.report_arg, report->code, report->text);
+    free(report);
+}
