@@ -212,7 +212,7 @@ static int lead(struct a3mi_reader *reader, struct wait *wait)
 {
     int result;
 
-    wait->parker->network_fd = reader->leader_fd;
+    atomic_store_explicit(&wait->parker->network_fd, reader->leader_fd, memory_order_relaxed);
     wait->quiet_since = 0;
     int64_t now = a3mi_clock_now();
     wait->yielded = a3mi_patience_yields(&reader->patience, now);
@@ -236,7 +236,7 @@ static int lead(struct a3mi_reader *reader, struct wait *wait)
 
 static bool lie_down(struct wait *wait)
 {
-    wait->parker->network_fd = wait->own_fd;
+    atomic_store_explicit(&wait->parker->network_fd, wait->own_fd, memory_order_relaxed);
     return a3mi_parker_lie_down(wait->parker, wait->watch != NULL ? A3MI_PARKER_NETWORK : A3MI_PARKER_FUTEX);
 }
 

@@ -37,7 +37,7 @@ void a3mi_parker_init(struct a3mi_parker *parker)
 {
     atomic_init(&parker->state, A3MI_PARKER_IDLE);
     atomic_init(&parker->pending, 0);
-    parker->network_fd = -1;
+    atomic_init(&parker->network_fd, -1);
     a3mi_list_init(&parker->role);
     parker->next_wake = NULL;
     parker->rung = NULL;

@@ -25,9 +25,9 @@
 struct a3mi_parker {
     _Atomic uint32_t state; /* [atomic] idle, signalled, asleep on the futex, asleep on the network */
     _Atomic int32_t
-        pending;           /* [atomic] wakes collected and not yet carried out; odd: in a struct a3mi_wakes */
-    int network_fd;        /* [atomic: published by state] the eventfd that ends a sleep on the network */
-    struct a3mi_list role; /* [role lock] in the list of those who wait without the reader role */
+        pending; /* [atomic] wakes collected and not yet carried out; odd: in a struct a3mi_wakes */
+    _Atomic int network_fd; /* [atomic: published by state] the eventfd that ends a sleep on the network */
+    struct a3mi_list role;  /* [role lock] in the list of those who wait without the reader role */
     struct a3mi_parker *next_wake;            /* in a struct a3mi_wakes */
     void (*rung)(struct a3mi_parker *parker); /* [const] NULL, or called in place of waking a thread */
 };
