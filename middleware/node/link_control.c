@@ -444,9 +444,9 @@ static void join(struct a3mi_link *link, struct a3mi_link *twin, int64_t now)
     a3mi_link_ref(twin);
     link->alias = twin;
     link->reason = A3M_EEXIST;
-    /* Who waits for it goes on with that one: blocking calls look again, pollers stay. */
-    a3mi_link_wake(link, A3MI_KEY_STATE | A3MI_KEY_OUT, SIZE_MAX);
-    a3mi_waitq_move(&twin->pollable.queue, &link->pollable.queue);
+    /* Who waits for it goes on with that one: blocking calls look again, pollers stay. It may have messages already. */
+    a3mi_link_wake(link, A3MI_KEY_STATE | A3MI_KEY_IN | A3MI_KEY_OUT, SIZE_MAX);
+    a3mi_pollable_join(&link->pollable, &twin->pollable);
     twin->incoming = false; /* this end wants it as well */
     a3mi_link_step(link, link->state == A3MI_LINK_REQUESTING ? A3MI_ON_REFUSE_FINAL : A3MI_ON_TIMER_LAST,
                    NULL, now);

@@ -76,7 +76,7 @@ static int enter(struct call *call, size_t i)
     a3mi_list_init(&entry->wait.list);
     add_home(call, pollable->home);
     pollable->ops->lock(pollable);
-    a3mi_waitq_add(&pollable->queue, &entry->wait);
+    a3mi_pollable_enqueue(pollable, &entry->wait);
     pollable->ops->unlock(pollable);
     return A3M_OK;
 }
@@ -165,6 +165,8 @@ static int wait_ready(struct call *call, a3m_time deadline)
             return a3mi_fail(A3M_EDEADLK, "a3m_poll on a reader thread that would have to end it");
         }
         slept = true;
+        /* Who ended the last sleep may be ringing its bell yet, and this one may have another. */
+        a3mi_parker_fini(&call->parker);
         result = a3mi_poll_sleep(home, &call->parker, call->fd_count > 0 ? &watch : NULL, deadline.ns, false);
     }
 }

@@ -91,7 +91,7 @@ static uint32_t link_events(struct a3mi_pollable *pollable)
 {
     struct a3mi_link *link = link_of(pollable);
     uint32_t events = 0;
-    if (link->alias != NULL) {
+    while (link->alias != NULL) {
         link = link->alias;
     }
     if (!a3mi_fifo_empty(&link->inbox)) {

@@ -154,7 +154,7 @@ static int add_locked(struct a3mi_poller *poller, a3m_pollable what, struct a3mi
         a3mi_poll_drop(entry);
         return a3mi_fail(A3M_ECLOSED, "it has ended");
     }
-    a3mi_waitq_add(&pollable->queue, &entry->wait);
+    a3mi_pollable_enqueue(pollable, &entry->wait);
     if ((now & entry->armed) != 0) {
         (void)a3mi_poll_raise(entry, &wakes);
     }
@@ -264,17 +264,12 @@ static void drop_all(struct a3mi_poller *poller)
 void a3mi_poller_close(struct a3mi_poller *poller)
 {
     struct a3mi_wakes wakes = {0};
-    struct a3mi_list *it;
 
     (void)pthread_mutex_lock(&poller->scan);
     atomic_store(&poller->closed, true);
     drop_all(poller); /* first: what somebody was woken for is handed on to others */
     (void)pthread_mutex_lock(&poller->lock);
-    while ((it = a3mi_list_pop_front(&poller->waiters)) != NULL) {
-        struct a3mi_poll_waiter *waiter = a3mi_container_of(it, struct a3mi_poll_waiter, list);
-        poller->promised += waiter->max;
-        a3mi_wakes_add(&wakes, &waiter->parker);
-    }
+    a3mi_poll_wake_all_locked(poller, &wakes);
     (void)pthread_mutex_unlock(&poller->lock);
     (void)pthread_mutex_unlock(&poller->scan);
     (void)a3mi_wakes_run(&wakes);

@@ -6,6 +6,7 @@
  * readable while an entry is in the ready list.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -109,9 +110,9 @@ void a3mi_poll_close_fds(struct a3mi_poller *poller)
 
 /* ---- Epoll sets -------------------------------------------------------------------------- */
 
-static int control(int set, int op, int fd, uint32_t events, void *ptr)
+static int control(int set, int op, int fd, uint32_t events, uint64_t data)
 {
-    struct epoll_event event = {.events = events, .data = {.ptr = ptr}};
+    struct epoll_event event = {.events = events, .data = {.u64 = data}};
 
     return epoll_ctl(set, op, fd, &event) == 0 ? 0 : errno;
 }
@@ -139,7 +140,7 @@ static int open_inner(struct a3mi_poller *poller)
         return result;
     }
     int shown = atomic_load(&poller->fd);
-    int error = shown >= 0 ? control(shown, EPOLL_CTL_ADD, atomic_load(&poller->inner), EPOLLIN, NULL) : 0;
+    int error = shown >= 0 ? control(shown, EPOLL_CTL_ADD, atomic_load(&poller->inner), EPOLLIN, 0) : 0;
     if (error != 0) {
         close_one(&poller->inner);
         return a3mi_fail_os(error, "epoll_ctl");
@@ -164,6 +165,23 @@ static int failure(int error, int fd)
     case EPERM: return a3mi_fail(A3M_EINVAL, "descriptor %d cannot be polled: a file or a directory", fd);
     default: return a3mi_fail_os(error, "epoll_ctl");
     }
+}
+
+/*
+ * What the set knows of an entry: its descriptor and serial number. Not where it is: the set forgets a descriptor only
+ * when the last copy of it is closed, a duplicate or a child's, and may tell of one that we know no more.
+ */
+static uint64_t data_of(const struct a3mi_poll_entry *entry)
+{
+    return (uint64_t)entry->serial << 32 | (uint32_t)entry->what.v;
+}
+
+/* NULL: left behind by a descriptor that was closed. */
+static struct a3mi_poll_entry *entry_of(const struct a3mi_poller *poller, uint64_t data)
+{
+    struct a3mi_poll_entry *entry = a3mi_map64_get(&poller->fds, key_of((int)(uint32_t)data));
+
+    return entry != NULL && data_of(entry) == data ? entry : NULL;
 }
 
 static void forget_fd(struct a3mi_poller *poller, struct a3mi_poll_entry *entry)
@@ -204,13 +222,17 @@ static int add_locked(struct a3mi_poller *poller, int fd, uint32_t events, void 
     if (entry == NULL) {
         return a3mi_fail(A3M_ENOMEM, "no memory for an entry of a poller");
     }
-    int error = control(atomic_load(&poller->inner), EPOLL_CTL_ADD, fd, events, entry);
+    uint32_t serial = ++poller->serials;
+    int error = control(atomic_load(&poller->inner), EPOLL_CTL_ADD, fd, events,
+                        (uint64_t)serial << 32 | (uint32_t)fd);
     if (error != 0) {
         if (!known) {
             forget_fd(poller, entry);
         }
         return failure(error, fd);
     }
+    entry->serial = serial;
+    entry->armed = events;
     entry->user = user;
     return 0;
 }
@@ -241,7 +263,7 @@ static int change_locked(struct a3mi_poller *poller, int op, int fd, uint32_t ev
     if (entry == NULL) {
         return failure(ENOENT, fd);
     }
-    int error = control(atomic_load(&poller->inner), op, fd, events, entry);
+    int error = control(atomic_load(&poller->inner), op, fd, events, data_of(entry));
     if (op == EPOLL_CTL_DEL || error == ENOENT || error == EBADF) {
         forget_fd(poller, entry);
         return error == EBADF ? failure(ENOENT, fd) : error != 0 ? failure(error, fd) : 0;
@@ -249,6 +271,7 @@ static int change_locked(struct a3mi_poller *poller, int op, int fd, uint32_t ev
     if (error != 0) {
         return failure(error, fd);
     }
+    entry->armed = events;
     entry->user = user;
     return 0;
 }
@@ -269,18 +292,81 @@ int a3mi_poller_remove_fd(struct a3mi_poller *poller, int fd)
     return result;
 }
 
-size_t a3mi_poll_collect_fds(struct a3mi_poller *poller, a3m_poll_event *events, size_t max)
+/* [scan] All that is watched, in a new set. False: it could not be made. */
+static bool refill(struct a3mi_poller *poller, int set)
+{
+    size_t it = 0;
+    void *value;
+
+    while (a3mi_map64_next(&poller->fds, &it, NULL, &value)) {
+        struct a3mi_poll_entry *entry = value;
+        int error = control(set, EPOLL_CTL_ADD, (int)entry->what.v, entry->armed, data_of(entry));
+        if (error == EBADF || error == EPERM) {
+            forget_fd(poller, entry); /* closed, and perhaps used again */
+        } else if (error != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * [scan] The set tells of a descriptor that was closed, and cannot be told to forget it: a new set, under the same
+ * number, without it. Threads that sleep watch the old one, and lie down anew.
+ */
+static void renew_inner(struct a3mi_poller *poller)
+{
+    struct a3mi_wakes wakes = {0};
+    int inner = atomic_load(&poller->inner);
+    int shown = atomic_load(&poller->fd);
+    int set = epoll_create1(EPOLL_CLOEXEC);
+
+    if (set < 0 || !refill(poller, set)) {
+        (void)close(set);
+        return;
+    }
+    if (shown >= 0) {
+        (void)control(shown, EPOLL_CTL_DEL, inner, 0, 0);
+    }
+    (void)dup3(set, inner, O_CLOEXEC);
+    (void)close(set);
+    if (shown >= 0) {
+        (void)control(shown, EPOLL_CTL_ADD, inner, EPOLLIN, 0);
+    }
+    (void)pthread_mutex_lock(&poller->lock);
+    a3mi_poll_wake_all_locked(poller, &wakes);
+    (void)pthread_mutex_unlock(&poller->lock);
+    (void)a3mi_wakes_run(&wakes);
+}
+
+/* [scan] One look at up to `room` of them, AT_ONCE at most; *got: what the set told. Returns how many are reported. */
+static size_t look(struct a3mi_poller *poller, a3m_poll_event *events, int room, int *got)
 {
     struct epoll_event ready[AT_ONCE];
     size_t n = 0;
 
+    *got = epoll_wait(atomic_load(&poller->inner), ready, room, 0);
+    for (int i = 0; i < *got; i++) {
+        struct a3mi_poll_entry *entry = entry_of(poller, ready[i].data.u64);
+        if (entry != NULL) {
+            events[n++] = (a3m_poll_event){entry->what, ready[i].events, entry->user};
+            entry->armed = (entry->armed & A3M_POLL_ONESHOT) != 0 ? A3M_POLL_ONESHOT : entry->armed;
+        }
+    }
+    if (*got > (int)n) {
+        renew_inner(poller);
+    }
+    return n;
+}
+
+size_t a3mi_poll_collect_fds(struct a3mi_poller *poller, a3m_poll_event *events, size_t max)
+{
+    size_t n = 0;
+
     while (n < max) {
         int room = max - n < AT_ONCE ? (int)(max - n) : AT_ONCE;
-        int got = epoll_wait(atomic_load(&poller->inner), ready, room, 0);
-        for (int i = 0; i < got; i++) {
-            const struct a3mi_poll_entry *entry = ready[i].data.ptr;
-            events[n++] = (a3m_poll_event){entry->what, ready[i].events, entry->user};
-        }
+        int got;
+        n += look(poller, events + n, room, &got);
         if (got < room || got < AT_ONCE || n >= a3mi_map64_count(&poller->fds)) {
             break;
         }
@@ -328,9 +414,9 @@ static int open_shown(struct a3mi_poller *poller)
     }
     int fd = atomic_load(&poller->fd);
     int inner = atomic_load(&poller->inner);
-    int error = control(fd, EPOLL_CTL_ADD, bell, EPOLLIN, NULL);
+    int error = control(fd, EPOLL_CTL_ADD, bell, EPOLLIN, 0);
     if (error == 0 && inner >= 0) {
-        error = control(fd, EPOLL_CTL_ADD, inner, EPOLLIN, NULL);
+        error = control(fd, EPOLL_CTL_ADD, inner, EPOLLIN, 0);
     }
     if (error != 0) {
         close_one(&poller->fd);

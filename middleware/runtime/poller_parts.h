@@ -26,6 +26,7 @@ struct a3mi_poll_entry {
     uint32_t armed;                 /* [pollable; a descriptor's: scan] events; 0: a one-shot that went off */
     struct a3mi_list ready;         /* [ready] in the ready list, or alone */
     uint64_t scanned;               /* [scan] the last scan that looked at it */
+    uint32_t serial;                /* [scan] a descriptor's: which of those that had its number */
 
     /* An exclusive entry that was reported, until its thread waits again. [scan] */
     struct a3mi_list given;
@@ -47,6 +48,7 @@ struct a3mi_poller {
     pthread_mutex_t scan;
     struct a3mi_map64 entries; /* [scan] key → entry */
     struct a3mi_map64 fds;     /* [scan] descriptor + 1 → entry */
+    uint32_t serials;          /* [scan] */
     struct a3mi_map64 homes;   /* [scan] node → how many entries, as a pointer */
     struct a3mi_list given;    /* [scan] */
     uint64_t scans;            /* [scan] */
@@ -73,7 +75,11 @@ struct a3mi_poller {
 
 extern const struct a3mi_waitq_ops a3mi_poll_entry_ops;
 
-/* [pollable] The entry is ready: queues it, and collects a thread to tell. Whether one that was woken has room for it. */
+/*
+ * [pollable] The entry is ready: queues it, and collects a thread to tell. Whether there was one that slept. Who was
+ * woken before for something else, and has room, does not count: it may have collected already, and not come back
+ * for long.
+ */
 bool a3mi_poll_raise(struct a3mi_poll_entry *entry, struct a3mi_wakes *wakes);
 /* [pollable] Nothing of it is possible, or it is not watched any more: it leaves the ready list. */
 void a3mi_poll_settle(struct a3mi_poll_entry *entry, struct a3mi_wakes *wakes);
@@ -81,8 +87,8 @@ void a3mi_poll_settle(struct a3mi_poll_entry *entry, struct a3mi_wakes *wakes);
 struct a3mi_poll_entry *a3mi_poll_pop(struct a3mi_poller *poller);
 /* [pollable] Puts one that a scan popped back: at the end, or where it was. Wakes nobody: the scan does, at its end. */
 void a3mi_poll_put_back(struct a3mi_poll_entry *entry, bool first);
-/* [ready] Threads for what is ready and promised to nobody. */
-void a3mi_poll_wake_locked(struct a3mi_poller *poller, struct a3mi_wakes *wakes);
+/* [ready] Threads for what is ready and promised to nobody. Whether there was one. */
+bool a3mi_poll_wake_locked(struct a3mi_poller *poller, struct a3mi_wakes *wakes);
 /* Makes the poller's descriptor show whether something is ready. Neither ready nor a pollable's lock held. */
 void a3mi_poll_ring(struct a3mi_poller *poller);
 /* The same, of the bell among wakes that are carried out. */
@@ -97,6 +103,8 @@ void a3mi_poll_hand_on(struct a3mi_poll_entry *entry, uint32_t events, struct a3
 
 /* ---- poller_wait.c -------------------------------------------------------------- */
 
+/* [ready] All threads that sleep look again. */
+void a3mi_poll_wake_all_locked(struct a3mi_poller *poller, struct a3mi_wakes *wakes);
 /* [ready] Of the threads that sleep, another one is to watch the descriptors. */
 void a3mi_poll_pass_watch_locked(struct a3mi_poller *poller, struct a3mi_wakes *wakes);
 

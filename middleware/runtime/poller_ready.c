@@ -32,14 +32,18 @@ static void insert_locked(struct a3mi_poll_entry *entry, bool first)
     poller->ready_count++;
 }
 
-void a3mi_poll_wake_locked(struct a3mi_poller *poller, struct a3mi_wakes *wakes)
+bool a3mi_poll_wake_locked(struct a3mi_poller *poller, struct a3mi_wakes *wakes)
 {
+    bool woke = false;
+
     while (poller->ready_count > poller->promised && !a3mi_list_empty(&poller->waiters)) {
         struct a3mi_poll_waiter *waiter = a3mi_container_of(a3mi_list_pop_front(&poller->waiters),
                                                             struct a3mi_poll_waiter, list);
         poller->promised += waiter->max;
         a3mi_wakes_add(wakes, &waiter->parker);
+        woke = true;
     }
+    return woke;
 }
 
 bool a3mi_poll_raise(struct a3mi_poll_entry *entry, struct a3mi_wakes *wakes)
@@ -56,10 +60,9 @@ bool a3mi_poll_raise(struct a3mi_poll_entry *entry, struct a3mi_wakes *wakes)
             a3mi_wakes_add(wakes, &poller->bell);
         }
     }
-    a3mi_poll_wake_locked(poller, wakes);
-    bool has_room = poller->ready_count <= poller->promised;
+    bool woke = a3mi_poll_wake_locked(poller, wakes);
     (void)pthread_mutex_unlock(&poller->lock);
-    return has_room;
+    return woke;
 }
 
 void a3mi_poll_settle(struct a3mi_poll_entry *entry, struct a3mi_wakes *wakes)
@@ -100,10 +103,19 @@ void a3mi_poll_put_back(struct a3mi_poll_entry *entry, bool first)
 
 /* ---- Told by the wait queue of the pollable ------------------------------------------ */
 
+/*
+ * Wakes are told to look again, and not only of what is possible: who sends learns by one that no link is left, and
+ * room in the outbox is of no use without credit. An entry in the ready list shows outside, by the descriptor.
+ */
 static bool on_wake(struct a3mi_waitq_entry *wait, uint32_t keys, struct a3mi_wakes *wakes)
 {
+    struct a3mi_poll_entry *entry = a3mi_container_of(wait, struct a3mi_poll_entry, wait);
+
     (void)keys;
-    return a3mi_poll_raise(a3mi_container_of(wait, struct a3mi_poll_entry, wait), wakes);
+    if ((entry->pollable->ops->events(entry->pollable) & entry->armed) == 0) {
+        return false;
+    }
+    return a3mi_poll_raise(entry, wakes);
 }
 
 static void on_lower(struct a3mi_waitq_entry *wait, uint32_t events, struct a3mi_wakes *wakes)

@@ -72,6 +72,18 @@ static uint32_t look(struct a3mi_poll_entry *entry)
     return events;
 }
 
+/* [scan] Puts back one that was popped and is not this scan's; not if what made it ready went meanwhile. */
+static void put_first(struct a3mi_poll_entry *entry)
+{
+    struct a3mi_pollable *pollable = entry->pollable;
+
+    pollable->ops->lock(pollable);
+    if ((pollable->ops->events(pollable) & entry->armed) != 0) {
+        a3mi_poll_put_back(entry, true);
+    }
+    pollable->ops->unlock(pollable);
+}
+
 /* [scan] */
 static size_t collect_entries(struct a3mi_poller *poller, a3m_poll_event *events, size_t max)
 {
@@ -81,7 +93,7 @@ static size_t collect_entries(struct a3mi_poller *poller, a3m_poll_event *events
     poller->scans++;
     while (n < max && (entry = a3mi_poll_pop(poller)) != NULL) {
         if (entry->scanned == poller->scans) {
-            a3mi_poll_put_back(entry, true); /* all round */
+            put_first(entry); /* all round */
             break;
         }
         entry->scanned = poller->scans;
@@ -119,7 +131,7 @@ static size_t collect(struct a3mi_poller *poller, a3m_poll_event *events, size_t
     (void)pthread_mutex_unlock(&poller->scan);
     (void)pthread_mutex_lock(&poller->lock);
     poller->promised -= promised;
-    a3mi_poll_wake_locked(poller, &wakes);
+    (void)a3mi_poll_wake_locked(poller, &wakes);
     (void)pthread_mutex_unlock(&poller->lock);
     (void)a3mi_wakes_run(&wakes);
     a3mi_poll_ring(poller);
@@ -128,15 +140,29 @@ static size_t collect(struct a3mi_poller *poller, a3m_poll_event *events, size_t
 
 /* ---- Sleeping ------------------------------------------------------------------------------ */
 
+/* [ready] Wakes the one that sleeps longest; false: none does. */
+static bool wake_one_locked(struct a3mi_poller *poller, struct a3mi_wakes *wakes)
+{
+    struct a3mi_list *first = a3mi_list_pop_front(&poller->waiters);
+
+    if (first == NULL) {
+        return false;
+    }
+    struct a3mi_poll_waiter *waiter = a3mi_container_of(first, struct a3mi_poll_waiter, list);
+    poller->promised += waiter->max;
+    a3mi_wakes_add(wakes, &waiter->parker);
+    return true;
+}
+
+void a3mi_poll_wake_all_locked(struct a3mi_poller *poller, struct a3mi_wakes *wakes)
+{
+    while (wake_one_locked(poller, wakes)) {}
+}
+
 void a3mi_poll_pass_watch_locked(struct a3mi_poller *poller, struct a3mi_wakes *wakes)
 {
     poller->watched = false;
-    struct a3mi_list *first = a3mi_list_pop_front(&poller->waiters);
-    if (first != NULL) {
-        struct a3mi_poll_waiter *waiter = a3mi_container_of(first, struct a3mi_poll_waiter, list);
-        poller->promised += waiter->max;
-        a3mi_wakes_add(wakes, &waiter->parker);
-    }
+    (void)wake_one_locked(poller, wakes);
 }
 
 /* Gets in line. False: something is ready, or the poller is closed. *watches: this thread is to watch descriptors. */

@@ -121,7 +121,8 @@ typedef struct a3m_poll_event {
  * deadline passed (A3M_NOW: looks, and does not wait).
  *
  * A socket or link that ended is reported with A3M_POLL_HUP, once, and is not watched any more; so user data can
- * be released with it. (epoll forgets closed descriptors silently; for descriptors that holds here as well.)
+ * be released with it. (epoll forgets closed descriptors silently; for descriptors that holds here as well, those
+ * of which a duplicate lives included: remove them before they are closed.)
  *
  * With several threads in a wait, an edge-triggered event goes to one; a level-triggered one to more than one
  * as long as nobody used it up. Each ready entry wakes one thread at most, and none while those that were woken
