@@ -62,7 +62,7 @@ void a3mi_save_pieces(const struct a3mi_saver *sv, const struct a3mi_rx *rx)
         a3mi_save_u64(sv, partial->number);
         a3mi_save_u8(sv, partial->props);
         a3mi_save_u8(sv, partial->free);
-        a3mi_save_u64(sv, partial->msg->size);
+        a3mi_save_u64(sv, partial->total);
         a3mi_save_ranges(sv, &partial->have);
         a3mi_save_bytes(sv, partial->msg->data, partial->have.next);
         for (uint32_t i = 0; i < partial->have.count; i++) {

@@ -507,7 +507,7 @@ static size_t draw_size(struct world *w, bool large)
     case 0: return a3mi_rng_below(&w->rng, 100);
     case 1: return a3mi_rng_below(&w->rng, 1500);
     case 2: return a3mi_rng_below(&w->rng, 8);
-    default: return a3mi_rng_below(&w->rng, 60000);
+    default: return a3mi_rng_below(&w->rng, 150000); /* more than a message in pieces has room for at first */
     }
 }
 
