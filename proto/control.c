@@ -36,14 +36,16 @@ enum {
     PART_REASON = 1u << 5, /* refusal and text */
     REASON_NEEDED = 1u << 6,
     PART_COUNTS = 1u << 7,
+    PART_CREDIT = 1u << 8,
 };
 
-static const uint8_t forms[] = {
+static const uint16_t forms[] = {
     [A3MI_CONTROL_REQUEST] = NUMBER_AUTHOR | PART_TAGS | PART_OFFER,
     [A3MI_CONTROL_ACCEPT] = NUMBER_AUTHOR | NUMBER_ADDRESSEE | PART_OFFER,
     [A3MI_CONTROL_REFUSE] = NUMBER_ADDRESSEE | PART_REASON | REASON_NEEDED,
     [A3MI_CONTROL_END] = NUMBER_ANY | PART_REASON | PART_COUNTS,
     [A3MI_CONTROL_ENDED] = NUMBER_ANY | PART_COUNTS,
+    [A3MI_CONTROL_CAPACITY] = NUMBER_AUTHOR | NUMBER_ADDRESSEE | PART_CREDIT,
 };
 
 _Static_assert((int)A3MI_CONTROL_REQUEST == (int)A3M__LINK__KIND__KIND_REQUEST, "link.proto");
@@ -51,6 +53,7 @@ _Static_assert((int)A3MI_CONTROL_ACCEPT == (int)A3M__LINK__KIND__KIND_ACCEPT, "l
 _Static_assert((int)A3MI_CONTROL_REFUSE == (int)A3M__LINK__KIND__KIND_REFUSE, "link.proto");
 _Static_assert((int)A3MI_CONTROL_END == (int)A3M__LINK__KIND__KIND_END, "link.proto");
 _Static_assert((int)A3MI_CONTROL_ENDED == (int)A3M__LINK__KIND__KIND_ENDED, "link.proto");
+_Static_assert((int)A3MI_CONTROL_CAPACITY == (int)A3M__LINK__KIND__KIND_CAPACITY, "link.proto");
 _Static_assert((int)A3MI_REFUSAL_NO_SOCKET == (int)A3M__LINK__REFUSAL__REFUSAL_NO_SOCKET, "link.proto");
 _Static_assert((int)A3MI_REFUSAL_NOT_READY == (int)A3M__LINK__REFUSAL__REFUSAL_NOT_READY, "link.proto");
 _Static_assert((int)A3MI_REFUSAL_LINK_LIMIT == (int)A3M__LINK__REFUSAL__REFUSAL_LINK_LIMIT, "link.proto");
@@ -126,6 +129,10 @@ size_t a3mi_control_encode(const struct a3mi_control *control, uint8_t *buf, siz
         wire.credit_bytes = control->credit_bytes;
         wire.max_message = control->max_message;
         wire.metadata = borrow(control->metadata, control->metadata_size);
+    }
+    if (form & PART_CREDIT) {
+        wire.credit_messages = control->credit_messages;
+        wire.credit_bytes = control->credit_bytes;
     }
     if (form & PART_REASON) {
         wire.refusal = (A3m__Link__Refusal)control->refusal;
@@ -258,6 +265,10 @@ static int take(struct a3mi_control *control, const A3m__Link__Control *wire, ui
     if (form & PART_REASON) {
         control->refusal = (uint32_t)wire->refusal;
         (void)copy_text(control->text, wire->text.data, wire->text.len);
+    }
+    if (form & PART_CREDIT) {
+        control->credit_messages = wire->credit_messages;
+        control->credit_bytes = wire->credit_bytes;
     }
     if (form & PART_COUNTS) {
         control->count = wire->count;

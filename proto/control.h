@@ -24,6 +24,7 @@ enum a3mi_control_kind {
     A3MI_CONTROL_REFUSE,      /* does not, for now or for good */
     A3MI_CONTROL_END,         /* ends it: `count` messages were sent on it */
     A3MI_CONTROL_ENDED,       /* answers END, with the author's own `count` */
+    A3MI_CONTROL_CAPACITY,    /* the author has room for so much credit from now on */
 };
 
 /* Why a request was refused; the numbers are of the wire. */
@@ -47,7 +48,7 @@ struct a3mi_control {
     uint64_t author_link;    /* the author's number for the link; 0 when it has none (answers to strangers) */
     uint64_t addressee_link; /* the addressee's; 0 when not known */
 
-    /* REQUEST; ACCEPT has `type` and everything below it as well */
+    /* REQUEST; ACCEPT has `type` and everything below it as well; CAPACITY the credit */
     struct a3mi_name author_tag;
     struct a3mi_name addressee_tag;
     char type[32];            /* of the author's socket: "REQ" */

@@ -13,6 +13,12 @@ static int pull_recv(a3m_base *base, void *state, a3m_msg **msg, a3m_time deadli
     return a3m_base_recv(base, msg, deadline);
 }
 
+static int pull_recv_or_none(a3m_base *base, void *state, a3m_msg **msg, a3m_time deadline)
+{
+    (void)state;
+    return a3m_base_recv_any(base, msg, true, deadline);
+}
+
 static int pull_recv_many(a3m_base *base, void *state, a3m_msg **msgs, size_t max, a3m_time deadline)
 {
     (void)state;
@@ -24,5 +30,7 @@ const a3m_socket_type a3m_pull = {
     .name = "PULL",
     .peers = peers,
     .recv = pull_recv,
+    .recv_or_none = pull_recv_or_none,
+    .direct = A3M_DIRECT_RECV,
     .recv_many = pull_recv_many,
 };

@@ -13,6 +13,12 @@ static int push_send(a3m_base *base, void *state, a3m_msg *msg, a3m_time deadlin
     return a3m_base_send(base, msg, deadline);
 }
 
+static int push_send_or_none(a3m_base *base, void *state, a3m_msg *msg, a3m_time deadline)
+{
+    (void)state;
+    return a3m_base_send_any(base, msg, NULL, true, deadline);
+}
+
 static int push_send_many(a3m_base *base, void *state, a3m_msg *const *msgs, size_t n, a3m_time deadline)
 {
     (void)state;
@@ -24,5 +30,7 @@ const a3m_socket_type a3m_push = {
     .name = "PUSH",
     .peers = peers,
     .send = push_send,
+    .send_or_none = push_send_or_none,
+    .direct = A3M_DIRECT_SEND,
     .send_many = push_send_many,
 };

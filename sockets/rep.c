@@ -23,6 +23,12 @@ static int rep_recv(a3m_base *base, void *state, a3m_msg **msg, a3m_time deadlin
     return a3m_base_recv(base, msg, deadline);
 }
 
+static int rep_recv_or_none(a3m_base *base, void *state, a3m_msg **msg, a3m_time deadline)
+{
+    (void)state;
+    return a3m_base_recv_any(base, msg, true, deadline);
+}
+
 static int rep_recv_many(a3m_base *base, void *state, a3m_msg **msgs, size_t max, a3m_time deadline)
 {
     (void)state;
@@ -35,6 +41,8 @@ const a3m_socket_type a3m_rep = {
     .peers = peers,
     .arrived = rep_arrived,
     .recv = rep_recv,
+    .recv_or_none = rep_recv_or_none,
+    .direct = A3M_DIRECT_RECV,
     .recv_many = rep_recv_many,
     .unordered = true,
 };

@@ -206,8 +206,15 @@ static a3m_arrival req_arrived(a3m_base *base, void *state, a3m_msg *msg)
 
 /* ---- Asking ---------------------------------------------------------------------------- */
 
+/* How a request is asked: flags. */
+enum asked {
+    ASKED = 0,
+    ASKED_QUEUED = 1, /* its outcome goes to a3m_recv */
+    ASKED_OR_NONE = 2,
+};
+
 /* Sends a request and leaves it pending: *number names it. */
-static int ask(a3m_base *base, struct req *req, a3m_msg *msg, bool queued, uint64_t *number,
+static int ask(a3m_base *base, struct req *req, a3m_msg *msg, enum asked how, uint64_t *number,
                a3m_time deadline)
 {
     struct pending *pending = calloc(1, sizeof(*pending));
@@ -215,14 +222,14 @@ static int ask(a3m_base *base, struct req *req, a3m_msg *msg, bool queued, uint6
         free(pending);
         return msg == NULL ? A3M_EINVAL : A3M_ENOMEM;
     }
-    pending->queued = queued;
+    pending->queued = (how & ASKED_QUEUED) != 0;
     a3m_base_lock(base);
     insert(req, pending);
     *number = pending->number;
     a3m_base_unlock(base);
     a3m_msg_set_correlation(msg, *number);
     /* The link is noted with the lock held, before its end or an answer can be. */
-    int result = a3m_base_send_any(base, msg, &pending->link, false, deadline);
+    int result = a3m_base_send_any(base, msg, &pending->link, (how & ASKED_OR_NONE) != 0, deadline);
     if (result != A3M_OK) {
         a3m_msg_clear_correlation(msg);
         a3m_base_lock(base);
@@ -265,7 +272,13 @@ static int cancel(a3m_base *base, struct req *req, uint64_t number)
 static int req_send(a3m_base *base, void *state, a3m_msg *msg, a3m_time deadline)
 {
     uint64_t number;
-    return ask(base, state, msg, true, &number, deadline);
+    return ask(base, state, msg, ASKED_QUEUED, &number, deadline);
+}
+
+static int req_send_or_none(a3m_base *base, void *state, a3m_msg *msg, a3m_time deadline)
+{
+    uint64_t number;
+    return ask(base, state, msg, (enum asked)(ASKED_QUEUED | ASKED_OR_NONE), &number, deadline);
 }
 
 static int req_recv(a3m_base *base, void *state, a3m_msg **msg, a3m_time deadline)
@@ -318,6 +331,7 @@ const a3m_socket_type a3m_req = {
     .events = req_events,
     .unordered = true,
     .send = req_send,
+    .send_or_none = req_send_or_none,
     .recv = req_recv,
 };
 
@@ -336,7 +350,7 @@ int a3m_request_reply(a3m_socket socket, a3m_msg *request, a3m_msg **reply, a3m_
         return result;
     }
     struct req *req = state;
-    result = ask(base, req, request, false, &number, deadline);
+    result = ask(base, req, request, ASKED, &number, deadline);
     if (result == A3M_OK) {
         if (sent != NULL) {
             *sent = true;
@@ -358,7 +372,7 @@ int a3m_request_send(a3m_socket socket, a3m_msg *msg, a3m_request *request, a3m_
     void *state;
     int result = a3m_base_enter(socket, &a3m_req, &base, &state);
     if (result == A3M_OK) {
-        result = ask(base, state, msg, false, &request->v, deadline);
+        result = ask(base, state, msg, ASKED, &request->v, deadline);
         a3m_base_leave(base);
     }
     return result;

@@ -47,6 +47,7 @@ const char *a3m_strerror(int code)
     case A3M_EPROTO: return "protocol error";
     case A3M_EDUPLICATE: return "duplicate node id";
     case A3M_EOS: return "operating system error";
+    case A3M_ELINKDOWN: return "link ended";
     }
     return "unknown error";
 }

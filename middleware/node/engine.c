@@ -179,7 +179,8 @@ static void deliver_socket(struct a3mi_socket *socket, struct a3mi_turn *turn)
             served += hand_up(socket, link, a3mi_container_of(node, a3m_msg, node));
         }
         if (served > before) {
-            a3mi_link_wake(link, A3MI_KEY_IN, served - before);
+            served -= a3mi_link_wake(link, A3MI_KEY_IN,
+                                     served - before); /* who receives from this link alone */
         }
     }
     if (served > 0) {

@@ -9,6 +9,11 @@
  * stricter rule could wait for ever. A receiver thus holds at most a quarter of
  * its capacity and one message, or its capacity, whichever is more.
  *
+ * The capacity may change while the link is up, downwards too: then a limit is
+ * told that may be below what was sent already, and the sender waits until it has
+ * been worked off. Messages that were under way, or had credit reserved, are within
+ * the limit told before, and are taken.
+ *
  * A peer that sends more than it was granted breaks the protocol: its link ends,
  * and what came beyond the grant is dropped, so that memory is bounded whatever a
  * peer does.
@@ -16,6 +21,7 @@
 #include "node/node.h"
 
 #include "base/error.h"
+#include "node/credit.h"
 
 /* What of the byte limit must be left for a message, when `capacity` is what a grant is worth. */
 static uint64_t needed(size_t size, uint64_t capacity)
@@ -24,23 +30,29 @@ static uint64_t needed(size_t size, uint64_t capacity)
     return size < enough ? size : enough;
 }
 
-int a3mi_flow_admit(const struct a3mi_link *link, size_t size)
+int a3mi_flow_admits(const struct a3mi_link *link, size_t size)
 {
+    uint64_t used_bytes = link->sent_bytes + link->reserved_bytes;
     if (link->state != A3MI_LINK_UP || link->ended) {
         return A3M_ENOLINK;
     }
     if (size > link->peer_max_message) {
-        return a3mi_fail(A3M_EMSGSIZE, "a message of %zu bytes: the peer takes at most %llu", size,
-                         (unsigned long long)link->peer_max_message);
+        return A3M_EMSGSIZE;
     }
-    if (link->sent >= link->limit_messages) {
+    if (link->sent + link->reserved >= link->limit_messages) {
         return A3M_ENOCREDIT;
     }
-    if (link->sent_bytes > link->limit_bytes ||
-        link->limit_bytes - link->sent_bytes < needed(size, link->peer_capacity_bytes)) {
+    if (used_bytes > link->limit_bytes ||
+        link->limit_bytes - used_bytes < needed(size, link->peer_capacity_bytes)) {
         return A3M_ENOCREDIT;
     }
     return A3M_OK;
+}
+
+uint64_t a3mi_flow_available(const struct a3mi_link *link)
+{
+    uint64_t used = link->sent + link->reserved;
+    return used < link->limit_messages ? link->limit_messages - used : 0;
 }
 
 /*
@@ -49,17 +61,17 @@ int a3mi_flow_admit(const struct a3mi_link *link, size_t size)
  */
 static bool covers(struct a3mi_link *link, const a3m_msg *msg)
 {
-    uint64_t need = needed(msg->size, link->capacity_bytes);
+    uint64_t need = needed(msg->size, link->least_capacity_bytes);
     if ((msg->flags & A3MI_MSG_OVERTAKEN) != 0) {
-        return link->received_bytes - link->beyond + msg->size <= link->told_bytes;
+        return link->received_bytes - link->beyond + msg->size <= link->most_bytes;
     }
     link->beyond = msg->size - need;
-    return link->received_bytes + need <= link->told_bytes;
+    return link->received_bytes + need <= link->most_bytes;
 }
 
 bool a3mi_flow_arrived(struct a3mi_link *link, const a3m_msg *msg)
 {
-    bool granted = !link->violated && !link->early_violated && link->received < link->told_messages &&
+    bool granted = !link->violated && !link->early_violated && link->received < link->most_messages &&
                    covers(link, msg);
     link->received++;
     link->received_bytes += msg->size;
@@ -74,12 +86,12 @@ bool a3mi_flow_arrived(struct a3mi_link *link, const a3m_msg *msg)
     return false;
 }
 
-/* In any order: what each needs is within the grant, for the newest and for those before it. */
+/* In any order: what each needs is within what was offered, for the newest and for those before it. */
 bool a3mi_flow_arrived_early(struct a3mi_link *link, size_t size)
 {
-    link->early_bytes += needed(size, link->capacity_bytes);
-    bool granted = !link->early_violated && link->batch.count < link->capacity_messages &&
-                   link->early_bytes <= link->capacity_bytes;
+    link->early_bytes += needed(size, link->offered_bytes);
+    bool granted = !link->early_violated && link->batch.count < link->offered_messages &&
+                   link->early_bytes <= link->offered_bytes;
     if (!granted) {
         link->early_violated = true;
         link->socket->node->credit_violations++;
@@ -87,8 +99,10 @@ bool a3mi_flow_arrived_early(struct a3mi_link *link, size_t size)
     return granted;
 }
 
-void a3mi_flow_use(struct a3mi_link *link, size_t size)
+void a3mi_flow_use(struct a3mi_link *link, size_t size, size_t reserved)
 {
+    link->reserved--;
+    link->reserved_bytes -= reserved;
     link->sent++;
     link->sent_bytes += size;
     link->pushed++;
@@ -97,8 +111,8 @@ void a3mi_flow_use(struct a3mi_link *link, size_t size)
 void a3mi_flow_refresh(struct a3mi_link *link)
 {
     struct a3mi_socket *socket = link->socket;
-    bool can = link->state == A3MI_LINK_UP && !link->ended && link->sent < link->limit_messages &&
-               link->sent_bytes < link->limit_bytes;
+    bool can = link->state == A3MI_LINK_UP && !link->ended && a3mi_flow_available(link) > 0 &&
+               link->sent_bytes + link->reserved_bytes < link->limit_bytes;
     if (can && !a3mi_list_linked(&link->sendable)) {
         a3mi_list_push_back(&socket->sendable, &link->sendable);
     } else if (!can) {
@@ -106,22 +120,31 @@ void a3mi_flow_refresh(struct a3mi_link *link)
     }
 }
 
+/* The share of a capacity that is taken before it is returned; at least 1. */
+static uint64_t batch(const struct a3mi_link *link, uint64_t capacity)
+{
+    uint64_t percent = (uint64_t)a3mi_socket_option(link->socket, A3M_OPT_CREDIT_BATCH);
+    uint64_t share = capacity / 100 * percent + capacity % 100 * percent / 100;
+    return share > 0 ? share : 1;
+}
+
+/* Whether `limit` is so much more than what was told. */
+static bool due(uint64_t limit, uint64_t told, uint64_t enough)
+{
+    return limit > told && limit - told >= enough;
+}
+
 /* Whether enough was taken since the last grant to tell the peer. */
 static bool grant_due(const struct a3mi_link *link)
 {
-    uint64_t messages = link->taken + link->capacity_messages - link->told_messages;
-    uint64_t bytes = link->taken_bytes + link->capacity_bytes - link->told_bytes;
-    return messages >= (link->capacity_messages + 3) / 4 || bytes >= (link->capacity_bytes + 3) / 4;
+    return due(link->taken + link->capacity_messages, link->told_messages,
+               batch(link, link->capacity_messages)) ||
+           due(link->taken_bytes + link->capacity_bytes, link->told_bytes, batch(link, link->capacity_bytes));
 }
 
-bool a3mi_flow_taken(struct a3mi_link *link, const struct a3mi_identity *from, size_t size)
+static bool push_grant(struct a3mi_link *link)
 {
-    if (from != link->identity) {
-        return false; /* of an earlier life, whose grant is over: the new one would grow by it for good */
-    }
-    link->taken++;
-    link->taken_bytes += size;
-    if (link->credit_queued || link->state != A3MI_LINK_UP || !grant_due(link)) {
+    if (link->credit_queued) {
         return false;
     }
     link->credit_queued = true;
@@ -131,16 +154,98 @@ bool a3mi_flow_taken(struct a3mi_link *link, const struct a3mi_identity *from, s
     return true;
 }
 
+bool a3mi_flow_set_capacity(struct a3mi_link *link, uint64_t messages, uint64_t bytes)
+{
+    if (messages == link->capacity_messages && bytes == link->capacity_bytes) {
+        return false;
+    }
+    link->capacity_messages = messages;
+    link->capacity_bytes = bytes;
+    link->least_capacity_bytes = bytes < link->least_capacity_bytes ? bytes : link->least_capacity_bytes;
+    link->capacity_changed = link->state == A3MI_LINK_UP;
+    return link->state == A3MI_LINK_UP && push_grant(link);
+}
+
+void a3mi_flow_offer(struct a3mi_link *link, struct a3mi_control *control)
+{
+    link->offered_messages = link->capacity_messages;
+    link->offered_bytes = link->capacity_bytes;
+    control->credit_messages = link->offered_messages;
+    control->credit_bytes = link->offered_bytes;
+}
+
+void a3mi_flow_begin(struct a3mi_link *link, const struct a3mi_control *info)
+{
+    link->limit_messages = info->credit_messages;
+    link->limit_bytes = info->credit_bytes;
+    link->peer_capacity_bytes = info->credit_bytes;
+    link->peer_epoch = 0;
+    link->epoch = 0;
+    link->sent = link->sent_bytes = link->acknowledged = 0;
+    link->reserved = link->reserved_bytes = 0;
+    link->received = link->received_bytes = link->taken = link->taken_bytes = 0;
+    link->beyond = 0;
+    link->violated = false;
+    if (info->kind == A3MI_CONTROL_REQUEST) { /* the acceptance is to be written yet */
+        link->offered_messages = link->capacity_messages;
+        link->offered_bytes = link->capacity_bytes;
+    }
+    link->told_messages = link->most_messages = link->offered_messages;
+    link->told_bytes = link->most_bytes = link->offered_bytes;
+    link->least_capacity_bytes = link->offered_bytes < link->capacity_bytes ? link->offered_bytes
+                                                                            : link->capacity_bytes;
+    link->capacity_changed = link->offered_messages != link->capacity_messages ||
+                             link->offered_bytes != link->capacity_bytes;
+    if (link->capacity_changed) {
+        (void)push_grant(link); /* carried by this turn, or the next */
+    }
+}
+
+void a3mi_flow_on_capacity(struct a3mi_link *link, const struct a3mi_control *control)
+{
+    if (link->state == A3MI_LINK_UP) {
+        link->peer_capacity_bytes = control->credit_bytes;
+        a3mi_flow_refresh(link);
+        a3mi_credit_serve(link);
+    }
+}
+
+bool a3mi_flow_taken(struct a3mi_link *link, const struct a3mi_identity *from, size_t size)
+{
+    if (from != link->identity) {
+        return false; /* of an earlier life, whose grant is over: the new one would grow by it for good */
+    }
+    link->taken++;
+    link->taken_bytes += size;
+    return link->state == A3MI_LINK_UP && grant_due(link) && push_grant(link);
+}
+
+/* What is granted from now on; it may be less than before, and what was granted before still has to be taken. */
+static void tell(struct a3mi_link *link)
+{
+    link->told_messages = link->taken + link->capacity_messages;
+    link->told_bytes = link->taken_bytes + link->capacity_bytes;
+    link->most_messages = link->told_messages > link->most_messages ? link->told_messages
+                                                                    : link->most_messages;
+    link->most_bytes = link->told_bytes > link->most_bytes ? link->told_bytes : link->most_bytes;
+    link->epoch++;
+}
+
 void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now)
 {
     struct a3mi_node *node = link->socket->node;
     a3mi_socket_lock(link->socket);
     link->credit_queued = false;
     bool up = link->state == A3MI_LINK_UP && link->tx.peer != NULL;
+    if (up && link->capacity_changed) {
+        struct a3mi_control control = {.kind = A3MI_CONTROL_CAPACITY,
+                                       .credit_messages = link->capacity_messages,
+                                       .credit_bytes = link->capacity_bytes};
+        link->capacity_changed = false;
+        (void)a3mi_link_say(link, &control, now);
+    }
     if (up) {
-        link->told_messages = link->taken + link->capacity_messages;
-        link->told_bytes = link->taken_bytes + link->capacity_bytes;
-        link->epoch++;
+        tell(link);
     }
     uint64_t messages = link->told_messages;
     uint64_t bytes = link->told_bytes;
@@ -162,11 +267,7 @@ void a3mi_flow_on_credit(struct a3mi_link *link, uint32_t epoch, uint64_t messag
         link->limit_messages = messages;
         link->limit_bytes = bytes;
         a3mi_flow_refresh(link);
-        uint64_t served = messages > link->sent ? messages - link->sent : 0;
-        if (a3mi_list_linked(&link->sendable)) {
-            a3mi_link_wake(link, A3MI_KEY_OUT, (size_t)served);
-            a3mi_socket_wake(socket, A3MI_KEY_OUT, (size_t)served);
-        }
+        a3mi_credit_serve(link);
     }
     a3mi_socket_unlock_turn(socket, socket->node->turn);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "node/credit.h"
 
 /* ---- Life ---------------------------------------------------------------------- */
 
@@ -38,6 +39,7 @@ struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming)
     a3mi_list_init(&link->in_finishing);
     a3mi_list_init(&link->on_socket);
     a3mi_list_init(&link->drains);
+    a3mi_list_init(&link->credit_line);
     a3mi_list_init(&link->sendable);
     a3mi_list_init(&link->readable);
     a3mi_fifo_init(&link->batch);
@@ -136,9 +138,12 @@ static void change(struct a3mi_link *link, enum a3mi_link_state state, bool ende
     }
     /* Who waits for a link "or none" learns it here: one that is being cancelled may stay for long. */
     if ((was_up || was_coming) && socket->links_up == 0 && socket->links_coming == 0) {
-        a3mi_socket_wake(socket, A3MI_KEY_LINK | A3MI_KEY_OUT, SIZE_MAX);
+        a3mi_socket_wake(socket, A3MI_KEY_LINK | A3MI_KEY_NONE, SIZE_MAX);
     }
     a3mi_flow_refresh(link);
+    if (was_up != is_up(link) || was_coming != is_coming(link)) {
+        a3mi_credit_link_changed(link);
+    }
     a3mi_link_lowered(link);
 }
 
@@ -208,15 +213,14 @@ int a3mi_link_prepare(struct a3mi_link *link)
 }
 
 /* What both REQUEST and ACCEPT tell about this end. */
-static void describe(const struct a3mi_link *link, struct a3mi_control *control)
+static void describe(struct a3mi_link *link, struct a3mi_control *control)
 {
     const struct a3mi_socket *socket = link->socket;
     control->author_tag = socket->tag;
     control->addressee_tag = link->peer_tag;
     snprintf(control->type, sizeof(control->type), "%s", socket->type->name);
     control->index = link->rx.index;
-    control->credit_messages = link->capacity_messages;
-    control->credit_bytes = link->capacity_bytes;
+    a3mi_flow_offer(link, control);
     control->max_message = (uint64_t)a3mi_socket_option(socket, A3M_OPT_MAX_MESSAGE);
 }
 
@@ -263,18 +267,8 @@ static void attach(struct a3mi_link *link, const struct a3mi_control *info)
     a3mi_tx_attach(node->assoc, &link->tx, link->peer, link->incarnation, info->index);
     link->tx.unordered = a3mi_socket_option(socket, A3M_OPT_ORDERED) == 0;
     a3mi_rx_bind(&link->rx, link->incarnation);
-    link->limit_messages = info->credit_messages;
-    link->limit_bytes = info->credit_bytes;
-    link->peer_capacity_bytes = info->credit_bytes;
     link->peer_max_message = info->max_message;
-    link->peer_epoch = 0;
-    link->epoch = 0;
-    link->sent = link->sent_bytes = link->acknowledged = 0;
-    link->beyond = 0;
-    link->received = link->received_bytes = link->taken = link->taken_bytes = 0;
-    link->violated = false;
-    link->told_messages = link->capacity_messages;
-    link->told_bytes = link->capacity_bytes;
+    a3mi_flow_begin(link, info);
     link->reason = A3M_OK;
     a3mi_backoff_reset(&link->backoff);
     link->armed_interval = 0;
@@ -297,18 +291,14 @@ static void tell_up(struct a3mi_link *link)
     if (socket->type->link_up != NULL) {
         socket->type->link_up(socket, socket->state, (a3m_link){link->handle});
     }
-    a3mi_link_wake(link, A3MI_KEY_STATE | A3MI_KEY_OUT, (size_t)link->limit_messages);
-    a3mi_socket_wake(socket, A3MI_KEY_LINK | A3MI_KEY_OUT, (size_t)link->limit_messages);
+    a3mi_link_wake(link, A3MI_KEY_STATE, SIZE_MAX);
+    a3mi_socket_wake(socket, A3MI_KEY_LINK, SIZE_MAX);
 }
 
 /* [socket] Nothing can be sent any more: who waits for credit, or for any link, learns it. */
 static void tell_down(struct a3mi_link *link)
 {
-    struct a3mi_socket *socket = link->socket;
-    a3mi_link_wake(link, A3MI_KEY_OUT, SIZE_MAX);
-    if (socket->links_up == 0) {
-        a3mi_socket_wake(socket, A3MI_KEY_OUT, SIZE_MAX);
-    }
+    a3mi_credit_link_changed(link);
 }
 
 /*
@@ -374,9 +364,6 @@ static void close_link(struct a3mi_link *link)
     }
     a3mi_link_wake(link, A3MI_KEY_HUP, SIZE_MAX);
     a3mi_socket_wake(socket, A3MI_KEY_LINK, SIZE_MAX);
-    if (socket->links_up == 0 && socket->links_coming == 0) {
-        a3mi_socket_wake(socket, A3MI_KEY_OUT, SIZE_MAX);
-    }
     if (link->incoming || link->unlinking || socket->closed) {
         a3mi_link_leave_socket(link);
     }

@@ -244,8 +244,12 @@ int a3m_link_get_info(a3m_link handle, a3m_link_info *info)
     info->acknowledged = link->acknowledged;
     info->received = link->received;
     info->taken = link->taken;
-    info->credit_messages = (int64_t)(link->limit_messages - link->sent);
-    info->credit_bytes = (int64_t)(link->limit_bytes - link->sent_bytes);
+    info->credit_messages = (int64_t)(link->limit_messages - link->sent - link->reserved);
+    info->credit_bytes = (int64_t)(link->limit_bytes - link->sent_bytes - link->reserved_bytes);
+    info->reserved_messages = link->reserved;
+    info->reserved_bytes = link->reserved_bytes;
+    info->capacity_messages = link->capacity_messages;
+    info->capacity_bytes = link->capacity_bytes;
     leave_link(own);
     return A3M_OK;
 }
@@ -276,7 +280,8 @@ int a3m_socket_links(a3m_socket handle, a3m_link *links, size_t max)
     return (int)n;
 }
 
-static int wait_any(a3m_socket handle, a3m_link *out, bool or_none, a3m_time deadline)
+/* Waits for `n` links. */
+static int wait_links(a3m_socket handle, size_t n, a3m_link *out, bool or_none, a3m_time deadline)
 {
     struct a3mi_socket *socket;
     int result = a3mi_socket_enter(handle, &socket);
@@ -284,16 +289,19 @@ static int wait_any(a3m_socket handle, a3m_link *out, bool or_none, a3m_time dea
         return result;
     }
     a3mi_socket_lock(socket);
-    while (result == A3M_OK && socket->links_up == 0) {
-        if (or_none && socket->links_coming == 0) {
-            result = a3mi_fail(A3M_ENOLINK, "no link is up or coming up");
+    while (result == A3M_OK && socket->links_up < n) {
+        if (or_none && socket->links_up + socket->links_coming < n) {
+            result = a3mi_fail(A3M_ENOLINK, "%zu links are up, and %zu coming up", socket->links_up,
+                               socket->links_coming);
             break;
         }
-        struct a3mi_wait_for what = {&socket->pollable.queue, A3MI_KEY_LINK, false};
+        struct a3mi_wait_for what = {&socket->pollable.queue, A3MI_KEY_LINK | (or_none ? A3MI_KEY_NONE : 0u),
+                                     false};
         result = a3mi_socket_wait(socket, &what, deadline, NULL);
         if (result == A3M_ETIMEDOUT) {
-            result = socket->links_up > 0 ? A3M_OK
-                                          : a3mi_fail(A3M_ETIMEDOUT, "no link came up before the deadline");
+            result = socket->links_up >= n
+                         ? A3M_OK
+                         : a3mi_fail(A3M_ETIMEDOUT, "%zu of %zu links are up", socket->links_up, n);
             break;
         }
     }
@@ -313,10 +321,41 @@ static int wait_any(a3m_socket handle, a3m_link *out, bool or_none, a3m_time dea
 
 int a3m_socket_wait_link(a3m_socket socket, a3m_link *link, a3m_time deadline)
 {
-    return wait_any(socket, link, false, deadline);
+    return wait_links(socket, 1, link, false, deadline);
 }
 
 int a3m_socket_wait_link_or_none(a3m_socket socket, a3m_link *link, a3m_time deadline)
 {
-    return wait_any(socket, link, true, deadline);
+    return wait_links(socket, 1, link, true, deadline);
+}
+
+int a3m_socket_wait_links(a3m_socket socket, size_t n, a3m_time deadline)
+{
+    return wait_links(socket, n, NULL, false, deadline);
+}
+
+int a3m_socket_wait_links_or_none(a3m_socket socket, size_t n, a3m_time deadline)
+{
+    return wait_links(socket, n, NULL, true, deadline);
+}
+
+int a3m_link_set_credit(a3m_link handle, uint64_t messages, uint64_t bytes)
+{
+    struct a3mi_link *own, *link;
+    if (messages < 1 || bytes < 1 || messages > INT64_C(1) << 40 || bytes > INT64_C(1) << 40) {
+        return a3mi_fail(A3M_EINVAL, "a capacity is from 1 to 2^40");
+    }
+    int result = enter_link(handle, &own, &link);
+    if (result != A3M_OK) {
+        return result;
+    }
+    struct a3mi_socket *socket = own->socket;
+    bool carry = a3mi_flow_set_capacity(link, messages, bytes);
+    if (carry) {
+        a3mi_socket_unlock(socket);
+        a3mi_node_carry(socket->node);
+        a3mi_socket_lock(socket);
+    }
+    leave_link(own);
+    return A3M_OK;
 }

@@ -323,6 +323,7 @@ static void about_link(struct a3mi_link *link, uint64_t incarnation, const struc
             link->reason = control->refusal == A3MI_REFUSAL_CLOSED ? A3M_ECLOSED : A3M_ECANCELED;
         }
         break;
+    case A3MI_CONTROL_CAPACITY: a3mi_flow_on_capacity(link, control); return;
     case A3MI_CONTROL_ENDED:
     case A3MI_CONTROL_REQUEST: break;
     }

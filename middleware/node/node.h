@@ -128,6 +128,9 @@ struct a3mi_link {
     uint64_t settled;                     /* of these: acknowledged, or given up; in their order */
     struct a3mi_list drains;              /* calls that wait for some of them (drain.c) */
     uint64_t sent, sent_bytes;            /* of this life: numbered and put into the outbox */
+    uint64_t reserved, reserved_bytes;    /* credit given to calls that have not used it yet (credit.h) */
+    struct a3mi_list credit_line;         /* calls that wait for credit of this link */
+    bool general_next;                    /* of the two lines, the socket's is served next */
     uint64_t limit_messages, limit_bytes; /* the peer's grant, absolute */
     uint64_t peer_capacity_bytes;         /* what a grant is worth when all was taken */
     uint32_t peer_epoch;
@@ -139,6 +142,10 @@ struct a3mi_link {
     bool violated;                     /* the peer sent more than it was granted */
     uint64_t capacity_messages, capacity_bytes;
     uint64_t told_messages, told_bytes; /* limits told to the peer last */
+    uint64_t most_messages, most_bytes; /* the highest told in this life: what came within these is taken */
+    uint64_t least_capacity_bytes;      /* the lowest in this life */
+    bool capacity_changed;              /* the peer is to be told */
+    uint64_t offered_messages, offered_bytes; /* in the last request or acceptance */
     uint32_t epoch;
     bool credit_queued; /* `credit` is in the outbox */
 };
@@ -173,6 +180,10 @@ struct a3m_base {
     size_t inbox_count;
     size_t links_up, links_coming; /* coming: requesting or retrying */
     struct a3mi_pollable pollable; /* who waits for the socket: messages, any link with credit, ... */
+    struct a3mi_list credit_line;  /* calls that wait for credit of any link (credit.h) */
+    uint64_t last_ticket;
+    struct a3mi_map64 reservations; /* number → what reserve.c keeps */
+    uint64_t last_reservation;
     uint64_t unread, undelivered, unknown, dropped, window_waits;
     uint64_t untold; /* given up, and no drain has said so */
     int untold_reason;
@@ -273,9 +284,9 @@ int a3mi_options_get(const struct a3mi_options *options, a3m_option option, int6
 
 /* ---- wait.c: waiting at a socket ---------------------------------------------- */
 
-/* [socket] Wakes who waits at the socket, or at one link, for one of `keys`: up to `n` of those that take turns. */
-void a3mi_socket_wake(struct a3mi_socket *socket, uint32_t keys, size_t n);
-void a3mi_link_wake(struct a3mi_link *link, uint32_t keys, size_t n);
+/* [socket] Wakes who waits at the socket, or at one link, for one of `keys`: up to `n` of those that take turns; how many. */
+size_t a3mi_socket_wake(struct a3mi_socket *socket, uint32_t keys, size_t n);
+size_t a3mi_link_wake(struct a3mi_link *link, uint32_t keys, size_t n);
 /* What a thread waits for. */
 struct a3mi_wait_for {
     struct a3mi_waitq *queue; /* [socket] */
@@ -290,6 +301,10 @@ struct a3mi_wait_for {
  */
 int a3mi_socket_wait(struct a3mi_socket *socket, const struct a3mi_wait_for *what, a3m_time deadline,
                      bool *woken);
+/* [socket] The same in two steps, for who waits for more than a queue: whether it may wait; 0, or why not. */
+int a3mi_socket_may_wait(struct a3mi_socket *socket, a3m_time deadline);
+/* [socket] Sleeps until the waiter, which is in a queue, is taken off it; it is in none afterwards. 0, A3M_ETIMEDOUT, A3M_EINTR. */
+int a3mi_socket_park(struct a3mi_socket *socket, struct a3mi_waiter *waiter, a3m_time deadline);
 /* Sends that are being bundled by this thread (a3m_send_many) go out now. */
 void a3mi_hold_begin(struct a3mi_node *node);
 void a3mi_hold_end(struct a3mi_node *node);
@@ -311,14 +326,19 @@ void a3mi_link_lowered(struct a3mi_link *link);
 
 /* ---- flow.c: credit ----------------------------------------------------------- */
 
-/* [socket] Whether a message of `size` bytes may go on the link: 0, A3M_ENOCREDIT, A3M_EMSGSIZE, A3M_ENOLINK. */
-int a3mi_flow_admit(const struct a3mi_link *link, size_t size);
+/*
+ * [socket] Whether a message of `size` bytes may go on the link: 0, A3M_ENOCREDIT, A3M_EMSGSIZE, A3M_ENOLINK; says
+ * nothing about it.
+ */
+int a3mi_flow_admits(const struct a3mi_link *link, size_t size);
+/* [socket] How many messages may go, by their number. */
+uint64_t a3mi_flow_available(const struct a3mi_link *link);
 /* [socket] A message arrived: false when the peer had no credit for it; the link then ends, and it is dropped. */
 bool a3mi_flow_arrived(struct a3mi_link *link, const a3m_msg *msg);
 /* [engine] The same, for one that comes before the link is up: false, it is dropped. */
 bool a3mi_flow_arrived_early(struct a3mi_link *link, size_t size);
-/* [socket] Counts it as sent. */
-void a3mi_flow_use(struct a3mi_link *link, size_t size);
+/* [socket] A message of `size` bytes uses credit that was reserved for so many. */
+void a3mi_flow_use(struct a3mi_link *link, size_t size, size_t reserved);
 /* [socket] Puts the link into or out of its socket's list of sendable ones. */
 void a3mi_flow_refresh(struct a3mi_link *link);
 /*
@@ -326,10 +346,23 @@ void a3mi_flow_refresh(struct a3mi_link *link);
  * an identity of its own); queues the grant when a batch is full: true, carry it.
  */
 bool a3mi_flow_taken(struct a3mi_link *link, const struct a3mi_identity *from, size_t size);
+/* [socket] Writes what is granted at first into a request or an acceptance. */
+void a3mi_flow_offer(struct a3mi_link *link, struct a3mi_control *control);
+/* [socket] The link comes up by what the peer said: counts begin anew. */
+void a3mi_flow_begin(struct a3mi_link *link, const struct a3mi_control *info);
+/* [socket] What the link has room for from now on; true: carry what it queued. */
+bool a3mi_flow_set_capacity(struct a3mi_link *link, uint64_t messages, uint64_t bytes);
+/* [socket] The peer's changed. */
+void a3mi_flow_on_capacity(struct a3mi_link *link, const struct a3mi_control *control);
 /* [engine] CMD_CREDIT. */
 void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now);
 /* [engine] The peer's grant. */
 void a3mi_flow_on_credit(struct a3mi_link *link, uint32_t epoch, uint64_t messages, uint64_t bytes);
+
+/* ---- reserve.c ------------------------------------------------------------------- */
+
+/* [socket] The socket closes: nothing can be sent any more, and so nothing is given back. */
+void a3mi_reservations_drop(struct a3mi_socket *socket);
 
 /* ---- heartbeat.c ---------------------------------------------------------------- */
 

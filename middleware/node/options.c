@@ -31,6 +31,10 @@ static const a3m_option_info table[] = {
      "how often a peer whose answer is awaited is asked whether it is there; 0: never"},
     {A3M_OPT_ORDERED, "ordered", A3M_OPTION_BOOL, 1, 0, 1,
      "whether what is sent on a link arrives in order; REQ and REP: 0"},
+    {A3M_OPT_FAIR, "fair", A3M_OPTION_BOOL, 0, 0, 1,
+     "whether threads that wait to send are served in their order"},
+    {A3M_OPT_CREDIT_BATCH, "credit-batch", A3M_OPTION_INT, 25, 1, 100,
+     "percent of the credit that are taken before it is returned"},
 };
 
 #define ROWS (sizeof(table) / sizeof(table[0]))

@@ -8,17 +8,14 @@
 
 #include "base/error.h"
 
-/* [socket] The next message, or NULL. *carry: credit is in the outbox. */
-static a3m_msg *take(struct a3mi_socket *socket, bool *carry)
+/* [socket] The next message of a link that has one. *carry: credit is in the outbox. */
+static a3m_msg *take_from(struct a3mi_link *link, bool *carry)
 {
-    struct a3mi_list *first = a3mi_list_pop_front(&socket->readable);
-    if (first == NULL) {
-        return NULL;
-    }
-    struct a3mi_link *link = a3mi_container_of(first, struct a3mi_link, readable);
+    struct a3mi_socket *socket = link->socket;
     a3m_msg *msg = a3mi_container_of(a3mi_fifo_pop(&link->inbox), a3m_msg, node);
     socket->inbox_count--;
     *carry |= a3mi_flow_taken(link, msg->identity, msg->size);
+    a3mi_list_remove(&link->readable);
     if (!a3mi_fifo_empty(&link->inbox)) {
         a3mi_list_push_back(&socket->readable, &link->readable);
         a3mi_link_consumed(link, A3MI_KEY_IN);
@@ -29,18 +26,60 @@ static a3m_msg *take(struct a3mi_socket *socket, bool *carry)
     return msg;
 }
 
-/* [socket] Waits until something may be there. */
-static int wait_readable(struct a3mi_socket *socket, a3m_time deadline, bool *looked)
+/* Where a receive takes its messages from. */
+struct source {
+    struct a3mi_socket *socket;
+    struct a3mi_link *link; /* NULL: all links of the socket, in turn */
+    bool or_none;           /* A3M_ENOLINK when no link is up or coming up, and no message is there */
+};
+
+/* [socket] The next message, or NULL. */
+static a3m_msg *take(const struct source *from, bool *carry)
 {
+    if (from->link != NULL) {
+        return a3mi_fifo_empty(&from->link->inbox) ? NULL : take_from(from->link, carry);
+    }
+    struct a3mi_list *first = a3mi_list_first(&from->socket->readable);
+    return first != NULL ? take_from(a3mi_container_of(first, struct a3mi_link, readable), carry) : NULL;
+}
+
+static bool has_message(const struct source *from)
+{
+    return from->link != NULL ? !a3mi_fifo_empty(&from->link->inbox) : from->socket->inbox_count > 0;
+}
+
+/* [socket] Why nothing will come any more; 0: something may. */
+static int hopeless(const struct source *from)
+{
+    const struct a3mi_link *link = from->link;
+    if (link != NULL && link->state == A3MI_LINK_CLOSED) {
+        return a3mi_fail(A3M_ELINKDOWN, "the link to %s/%s ended: %s", link->peer_node.s, link->peer_tag.s,
+                         a3m_strerror(link->reason));
+    }
+    if (from->or_none && from->socket->links_up == 0 && from->socket->links_coming == 0) {
+        return a3mi_fail(A3M_ENOLINK, "no message, and no link is up or coming up");
+    }
+    return A3M_OK;
+}
+
+/* [socket] Waits until something may be there. */
+static int wait_readable(const struct source *from, a3m_time deadline, bool *looked)
+{
+    struct a3mi_socket *socket = from->socket;
+    struct a3mi_waitq *queue = from->link != NULL ? &from->link->pollable.queue : &socket->pollable.queue;
+    struct a3mi_wait_for what = {queue, A3MI_KEY_IN | (from->or_none ? A3MI_KEY_NONE : 0u), true};
     bool try_form = deadline.ns == A3M_NOW.ns;
+    bool woken;
+    int result = hopeless(from);
+    if (result != A3M_OK) {
+        return result;
+    }
     if (try_form && *looked) {
         return a3mi_fail(A3M_EAGAIN, "no message");
     }
-    bool woken;
-    struct a3mi_wait_for what = {&socket->pollable.queue, A3MI_KEY_IN, true};
-    int result = a3mi_socket_wait(socket, &what, deadline, &woken);
+    result = a3mi_socket_wait(socket, &what, deadline, &woken);
     *looked = true;
-    if (result == A3M_ETIMEDOUT && socket->inbox_count > 0) {
+    if (result == A3M_ETIMEDOUT && has_message(from)) {
         return A3M_OK;
     }
     if (result != A3M_OK && woken && socket->inbox_count > 0) {
@@ -52,9 +91,9 @@ static int wait_readable(struct a3mi_socket *socket, a3m_time deadline, bool *lo
     return result;
 }
 
-int a3m_base_recv_many(a3m_base *base, a3m_msg **msgs, size_t max, a3m_time deadline)
+static int recv_many(const struct source *from, a3m_msg **msgs, size_t max, a3m_time deadline)
 {
-    struct a3mi_socket *socket = base;
+    struct a3mi_socket *socket = from->socket;
     bool looked = false;
     bool carry = false;
     int result = A3M_OK;
@@ -65,11 +104,11 @@ int a3m_base_recv_many(a3m_base *base, a3m_msg **msgs, size_t max, a3m_time dead
             result = a3mi_fail(A3M_ECLOSED, "the socket '%s' is closed", socket->tag.s);
             break;
         }
-        while (n < max && (msgs[n] = take(socket, &carry)) != NULL) {
+        while (n < max && (msgs[n] = take(from, &carry)) != NULL) {
             n++;
         }
         if (n == 0) {
-            result = max > 0 ? wait_readable(socket, deadline, &looked)
+            result = max > 0 ? wait_readable(from, deadline, &looked)
                              : a3mi_fail(A3M_EINVAL, "room for no message");
         }
     }
@@ -83,9 +122,42 @@ int a3m_base_recv_many(a3m_base *base, a3m_msg **msgs, size_t max, a3m_time dead
     return n > 0 ? (int)n : result;
 }
 
+int a3m_base_recv_many(a3m_base *base, a3m_msg **msgs, size_t max, a3m_time deadline)
+{
+    struct source from = {.socket = base};
+    return recv_many(&from, msgs, max, deadline);
+}
+
 int a3m_base_recv(a3m_base *base, a3m_msg **msg, a3m_time deadline)
 {
     int n = a3m_base_recv_many(base, msg, 1, deadline);
+    return n > 0 ? A3M_OK : n;
+}
+
+int a3m_base_recv_any(a3m_base *base, a3m_msg **msg, bool or_none, a3m_time deadline)
+{
+    struct source from = {.socket = base, .or_none = or_none};
+    int n = recv_many(&from, msg, 1, deadline);
+    return n > 0 ? A3M_OK : n;
+}
+
+int a3m_base_recv_from(a3m_base *base, a3m_link handle, a3m_msg **msg, a3m_time deadline)
+{
+    void *obj;
+    if (a3mi_registry_get(handle.v, A3MI_KIND_LINK, &obj) != A3M_OK) {
+        return a3mi_fail(A3M_ENOLINK, "the link is gone");
+    }
+    struct a3mi_link *link = obj;
+    int n = A3M_EINVAL;
+    if (link->socket == base) {
+        a3mi_socket_lock(base);
+        struct source from = {.socket = base, .link = link->alias != NULL ? link->alias : link};
+        a3mi_socket_unlock(base);
+        n = recv_many(&from, msg, 1, deadline);
+    } else {
+        a3mi_fail(n, "the link is not one of this socket");
+    }
+    a3mi_registry_put(handle.v);
     return n > 0 ? A3M_OK : n;
 }
 
@@ -102,6 +174,37 @@ int a3m_recv_until(a3m_socket handle, a3m_msg **msg, a3m_time deadline)
                  ? socket->type->recv(socket, socket->state, msg, deadline)
                  : a3mi_fail(A3M_ENOTSUP, "a %s socket does not receive", socket->type->name);
     a3mi_socket_leave(socket);
+    return result;
+}
+
+int a3m_recv_or_none(a3m_socket handle, a3m_msg **msg, a3m_time deadline)
+{
+    struct a3mi_socket *socket;
+    int result = a3mi_socket_enter(handle, &socket);
+    if (result != A3M_OK) {
+        return result;
+    }
+    result = socket->type->recv_or_none != NULL
+                 ? socket->type->recv_or_none(socket, socket->state, msg, deadline)
+                 : a3mi_fail(A3M_ENOTSUP, "a %s socket cannot say that no message will come",
+                             socket->type->name);
+    a3mi_socket_leave(socket);
+    return result;
+}
+
+int a3m_link_recv(a3m_link handle, a3m_msg **msg, a3m_time deadline)
+{
+    void *obj;
+    int result = a3mi_registry_get(handle.v, A3MI_KIND_LINK, &obj);
+    if (result != A3M_OK) {
+        return result;
+    }
+    struct a3mi_socket *socket = ((struct a3mi_link *)obj)->socket;
+    result = (socket->type->direct & A3M_DIRECT_RECV) != 0
+                 ? a3m_base_recv_from(socket, handle, msg, deadline)
+                 : a3mi_fail(A3M_ENOTSUP, "links of a %s socket are not received from directly",
+                             socket->type->name);
+    a3mi_registry_put(handle.v);
     return result;
 }
 

@@ -7,6 +7,7 @@
 #include "node/node.h"
 
 #include "base/error.h"
+#include "node/credit.h"
 
 void a3mi_window_return(struct a3mi_node *node, uint64_t messages, uint64_t bytes)
 {
@@ -43,16 +44,16 @@ bool a3mi_window_full(const struct a3mi_node *node)
            node->config.outbox_bytes;
 }
 
-/* [socket] The message is the outbox's from here on. */
-static void put(struct a3mi_link *link, a3m_msg *msg)
+/* [socket] The message, and the credit for it, are the outbox's from here on. */
+void a3mi_send_put(const struct a3mi_credit *credit, a3m_msg *msg)
 {
-    struct a3mi_socket *socket = link->socket;
-    struct a3mi_node *node = socket->node;
+    struct a3mi_link *link = credit->link;
+    struct a3mi_node *node = link->socket->node;
     if (msg->identity != NULL) { /* a received message is sent on */
         a3mi_identity_unref(msg->identity);
         msg->identity = NULL;
     }
-    a3mi_flow_use(link, msg->size);
+    a3mi_flow_use(link, msg->size, credit->size);
     msg->channel = link;
     msg->epoch = link->life;
     msg->outbox.kind = A3MI_CMD_MESSAGE;
@@ -63,157 +64,64 @@ static void put(struct a3mi_link *link, a3m_msg *msg)
         atomic_store_explicit(&node->window_filled, 1, memory_order_release);
     }
     a3mi_reader_push(node->reader, &msg->outbox);
-    if (link->sent >= link->limit_messages || link->sent_bytes >= link->limit_bytes) {
-        a3mi_flow_refresh(link);
-    }
     a3mi_link_consumed(link, A3MI_KEY_OUT);
 }
 
-/* What a wait is for, and what the try form says when it would have waited. */
-struct block {
-    struct a3mi_wait_for what; /* queue NULL: waiting is of no use */
-    int code;
-    const char *why;
-};
-
-/* [socket] A wake that this thread has no use for. */
-static void pass_on(struct a3mi_socket *socket, const struct a3mi_wait_for *what)
+/* [socket] Waits until the outbox has room: 0, or why not. */
+static int wait_window(struct a3mi_socket *socket, a3m_time deadline)
 {
-    a3mi_waitq_wake(what->queue, what->keys, 1, &socket->wakes);
-}
-
-/*
- * [socket] Waits once. `code` for the try form, A3M_ETIMEDOUT past a deadline.
- * The try form looks at the network once before it gives up (*looked).
- */
-static int block_on(struct a3mi_socket *socket, const struct block *block, a3m_time deadline, bool *looked)
-{
-    bool try_form = deadline.ns == A3M_NOW.ns;
-    if (try_form && *looked) {
-        return a3mi_fail(block->code, "%s", block->why);
-    }
-    bool woken;
-    int result = a3mi_socket_wait(socket, &block->what, deadline, &woken);
-    *looked = true;
-    if (result == A3M_ETIMEDOUT && try_form) {
-        return A3M_OK;
-    }
-    if (result != A3M_OK && woken) {
-        pass_on(socket, &block->what); /* the wake was for somebody who goes on */
-    }
-    if (result == A3M_ETIMEDOUT) {
-        return a3mi_fail(A3M_ETIMEDOUT, "the deadline passed; %s", block->why);
-    }
-    return result;
-}
-
-/*
- * [socket] A call that waited ends without a message sent: the wake that it had may have been for room that
- * somebody else can use, and no other may come. Waking one too many does no harm.
- */
-static int leave(struct a3mi_socket *socket, const struct a3mi_wait_for *what, bool waited, int result)
-{
-    if (waited) {
-        pass_on(socket, what);
-    }
-    return result;
-}
-
-static struct a3mi_wait_for any_link(struct a3mi_socket *socket)
-{
-    return (struct a3mi_wait_for){&socket->pollable.queue, A3MI_KEY_OUT, true};
-}
-
-static struct a3mi_wait_for one_link(struct a3mi_link *link)
-{
-    return (struct a3mi_wait_for){&link->pollable.queue, A3MI_KEY_OUT, true};
-}
-
-/* [socket] Whether all links that are up take less than `size` bytes: waiting would not help. */
-static bool too_large(const struct a3mi_socket *socket, size_t size)
-{
-    A3MI_LIST_FOREACH (it, &socket->links) {
-        const struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
-        if (link->state == A3MI_LINK_UP && !link->ended && size <= link->peer_max_message) {
-            return false;
+    struct a3mi_wait_for what = {&socket->pollable.queue, A3MI_KEY_WINDOW, false};
+    while (a3mi_window_full(socket->node)) {
+        if (deadline.ns <= 0) {
+            return a3mi_fail(A3M_ENOWINDOW, "the node's outbox is full");
+        }
+        socket->window_waits++;
+        int result = a3mi_socket_wait(socket, &what, deadline, NULL);
+        if (result == A3M_ETIMEDOUT) {
+            return a3mi_fail(A3M_ETIMEDOUT, "the deadline passed; the node's outbox is full");
+        }
+        if (result != A3M_OK) {
+            return result;
         }
     }
-    return socket->links_up > 0;
+    return A3M_OK;
 }
 
-/* [socket] A link that may take `size` bytes, the one whose turn it is first; NULL, and why. */
-static struct a3mi_link *pick(struct a3mi_socket *socket, size_t size, bool or_none, struct block *block)
+/* [socket] Sends one message, on any link or the one that `credit` names; *credit says which. */
+static int send_locked(struct a3mi_socket *socket, a3m_msg *msg, struct a3mi_credit *credit,
+                       a3m_time deadline)
 {
-    A3MI_LIST_FOREACH (it, &socket->sendable) {
-        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, sendable);
-        if (a3mi_flow_admit(link, size) == A3M_OK) {
-            return link;
-        }
-    }
-    block->what = any_link(socket);
-    if (too_large(socket, size)) {
-        block->what.queue = NULL;
-        block->code = A3M_EMSGSIZE;
-        block->why = "a message larger than the peers take";
-        return NULL;
-    }
-    if (socket->links_up > 0) {
-        block->code = A3M_ENOCREDIT;
-        block->why = "no link has credit: its receiver must take messages first";
-        return NULL;
-    }
-    block->code = A3M_ENOLINK;
-    block->why = "no link is up";
-    if (or_none && socket->links_coming == 0) {
-        block->what.queue = NULL;
-        block->why = "no link is up or coming up";
-    }
-    return NULL;
-}
-
-/* [socket] Waits for room in the outbox. */
-static int wait_window(struct a3mi_socket *socket, a3m_time deadline, bool *looked)
-{
-    struct block block = {
-        {&socket->pollable.queue, A3MI_KEY_WINDOW, false}, A3M_ENOWINDOW, "the node's outbox is full"};
-    socket->window_waits++;
-    return block_on(socket, &block, deadline, looked);
-}
-
-/* [socket] Sends one message on any link. */
-static int send_any_locked(struct a3mi_socket *socket, a3m_msg *msg, a3m_link *used, bool or_none,
-                           a3m_time deadline)
-{
-    struct a3mi_wait_for what = any_link(socket);
-    bool looked = false;
+    const struct a3mi_credit wanted = *credit;
+    int result = A3M_OK;
     while (!socket->closed) {
-        struct block block = {0};
-        if (a3mi_window_full(socket->node)) {
-            int result = wait_window(socket, deadline, &looked);
-            if (result != A3M_OK) {
-                return leave(socket, &what, looked, result);
-            }
-            continue;
+        result = wait_window(socket, deadline);
+        if (result != A3M_OK) {
+            return result;
         }
-        struct a3mi_link *link = pick(socket, msg->size, or_none, &block);
-        if (link != NULL) {
-            a3mi_list_remove(&link->sendable);
-            a3mi_list_push_back(&socket->sendable, &link->sendable);
-            if (used != NULL) {
-                used->v = link->handle;
-            }
-            put(link, msg);
+        *credit = wanted;
+        result = a3mi_credit_get(socket, credit, deadline);
+        if (result != A3M_OK) {
+            return result;
+        }
+        bool valid = a3mi_credit_valid(credit);
+        if (valid) {
+            a3mi_send_put(credit, msg);
+        }
+        a3mi_credit_release_link(credit);
+        if (valid) {
             return A3M_OK;
         }
-        if (block.what.queue == NULL) {
-            return leave(socket, &what, looked, a3mi_fail(block.code, "%s", block.why));
-        }
-        int result = block_on(socket, &block, deadline, &looked);
-        if (result != A3M_OK) {
-            return leave(socket, &what, looked, result);
-        }
+        /* The link went down before the thread ran: another one will do, or it is not up. */
     }
     return a3mi_fail(A3M_ECLOSED, "the socket '%s' is closed", socket->tag.s);
+}
+
+/* A send that did not wait, and was to no avail: time that the network be looked at. */
+static void look(struct a3mi_node *node, int result, a3m_time deadline)
+{
+    if (result < 0 && deadline.ns <= 0) {
+        a3mi_reader_touch(node->reader);
+    }
 }
 
 int a3m_base_send_any(a3m_base *base, a3m_msg *msg, a3m_link *used, bool or_none, a3m_time deadline)
@@ -221,13 +129,17 @@ int a3m_base_send_any(a3m_base *base, a3m_msg *msg, a3m_link *used, bool or_none
     if (msg == NULL) {
         return a3mi_fail(A3M_EINVAL, "no message");
     }
-    size_t size = msg->size;
+    struct a3mi_credit credit = {.size = msg->size, .or_none = or_none};
     a3mi_socket_lock(base);
-    int result = send_any_locked(base, msg, used, or_none, deadline);
+    int result = send_locked(base, msg, &credit, deadline);
+    if (result == A3M_OK && used != NULL) {
+        used->v = credit.handle;
+    }
     a3mi_socket_unlock(base);
     if (result == A3M_OK) {
-        a3mi_node_carry_message(base->node, size);
+        a3mi_node_carry_message(base->node, credit.size);
     }
+    look(base->node, result, deadline);
     return result;
 }
 
@@ -243,7 +155,8 @@ int a3m_base_send_many(a3m_base *base, a3m_msg *const *msgs, size_t n, a3m_time 
     a3mi_hold_begin(base->node);
     a3mi_socket_lock(base);
     while (done < n && result == A3M_OK) {
-        result = msgs[done] != NULL ? send_any_locked(base, msgs[done], NULL, false, deadline)
+        struct a3mi_credit credit = {.size = msgs[done] != NULL ? msgs[done]->size : 0};
+        result = msgs[done] != NULL ? send_locked(base, msgs[done], &credit, deadline)
                                     : a3mi_fail(A3M_EINVAL, "no message");
         done += result == A3M_OK;
         a3mi_node_carry(base->node); /* only noted: a wait, or the end, carries it */
@@ -251,40 +164,6 @@ int a3m_base_send_many(a3m_base *base, a3m_msg *const *msgs, size_t n, a3m_time 
     a3mi_socket_unlock(base);
     a3mi_hold_end(base->node);
     return done > 0 ? (int)done : result;
-}
-
-/* [socket] Sends one message on one link. */
-static int send_to_locked(struct a3mi_socket *socket, struct a3mi_link *link, a3m_msg *msg, a3m_time deadline)
-{
-    struct a3mi_wait_for what = one_link(link);
-    bool looked = false;
-    while (!socket->closed) {
-        if (a3mi_window_full(socket->node)) {
-            int result = wait_window(socket, deadline, &looked);
-            if (result != A3M_OK) {
-                return leave(socket, &what, looked, result);
-            }
-            continue;
-        }
-        int code = a3mi_flow_admit(link, msg->size);
-        if (code == A3M_OK) {
-            put(link, msg);
-            return A3M_OK;
-        }
-        if (code == A3M_ENOLINK) {
-            return a3mi_fail(A3M_ENOLINK, "the link to %s/%s is not up any more", link->peer_node.s,
-                             link->peer_tag.s);
-        }
-        if (code != A3M_ENOCREDIT) {
-            return code;
-        }
-        struct block block = {what, A3M_ENOCREDIT, "the link has no credit"};
-        int result = block_on(socket, &block, deadline, &looked);
-        if (result != A3M_OK) {
-            return leave(socket, &what, looked, result);
-        }
-    }
-    return a3mi_fail(A3M_ECLOSED, "the socket '%s' is closed", socket->tag.s);
 }
 
 int a3m_base_send_to(a3m_base *base, a3m_link handle, a3m_msg *msg, a3m_time deadline)
@@ -298,18 +177,20 @@ int a3m_base_send_to(a3m_base *base, a3m_link handle, a3m_msg *msg, a3m_time dea
     }
     struct a3mi_link *link = obj;
     int result = A3M_OK;
-    size_t size = msg->size;
+    struct a3mi_credit credit = {.size = msg->size};
     a3mi_socket_lock(base);
+    credit.link = link->alias != NULL ? link->alias : link;
     if (link->socket != base) {
         result = a3mi_fail(A3M_EINVAL, "the link is not one of this socket");
     } else {
-        result = send_to_locked(base, link->alias != NULL ? link->alias : link, msg, deadline);
+        result = send_locked(base, msg, &credit, deadline);
     }
     a3mi_socket_unlock(base);
     a3mi_registry_put(handle.v);
     if (result == A3M_OK) {
-        a3mi_node_carry_message(base->node, size);
+        a3mi_node_carry_message(base->node, credit.size);
     }
+    look(base->node, result, deadline);
     return result;
 }
 
@@ -326,6 +207,37 @@ int a3m_send_until(a3m_socket handle, a3m_msg *msg, a3m_time deadline)
                  ? socket->type->send(socket, socket->state, msg, deadline)
                  : a3mi_fail(A3M_ENOTSUP, "a %s socket does not send", socket->type->name);
     a3mi_socket_leave(socket);
+    return result;
+}
+
+int a3m_send_or_none(a3m_socket handle, a3m_msg *msg, a3m_time deadline)
+{
+    struct a3mi_socket *socket;
+    int result = a3mi_socket_enter(handle, &socket);
+    if (result != A3M_OK) {
+        return result;
+    }
+    result = socket->type->send_or_none != NULL
+                 ? socket->type->send_or_none(socket, socket->state, msg, deadline)
+                 : a3mi_fail(A3M_ENOTSUP, "a %s socket cannot say that no link will come",
+                             socket->type->name);
+    a3mi_socket_leave(socket);
+    return result;
+}
+
+int a3m_link_send(a3m_link handle, a3m_msg *msg, a3m_time deadline)
+{
+    void *obj;
+    int result = a3mi_registry_get(handle.v, A3MI_KIND_LINK, &obj);
+    if (result != A3M_OK) {
+        return result;
+    }
+    struct a3mi_socket *socket = ((struct a3mi_link *)obj)->socket;
+    result = (socket->type->direct & A3M_DIRECT_SEND) != 0
+                 ? a3m_base_send_to(socket, handle, msg, deadline)
+                 : a3mi_fail(A3M_ENOTSUP, "links of a %s socket are not sent to directly",
+                             socket->type->name);
+    a3mi_registry_put(handle.v);
     return result;
 }
 

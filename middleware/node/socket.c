@@ -185,6 +185,8 @@ static struct a3mi_socket *new_socket(struct a3mi_node *node, const a3m_socket_t
     a3mi_list_init(&socket->readable);
     a3mi_list_init(&socket->in_batch);
     a3mi_list_init(&socket->batch);
+    a3mi_list_init(&socket->credit_line);
+    a3mi_map64_init(&socket->reservations);
     a3mi_socket_pollable_init(socket);
     return socket;
 }
@@ -298,6 +300,7 @@ void a3mi_socket_begin_close(struct a3mi_socket *socket)
         socket->type->closing(socket, socket->state);
     }
     wake_all(socket);
+    a3mi_reservations_drop(socket);
     A3MI_LIST_FOREACH_SAFE (it, next, &socket->links) {
         carry |= a3mi_link_request_end(a3mi_container_of(it, struct a3mi_link, on_socket), A3M_ECLOSED);
     }
@@ -340,6 +343,18 @@ int a3m_socket_tag(a3m_socket handle, char *buf, size_t size)
     return result;
 }
 
+/* [socket] All links have the capacity that the options say. True: carry what was queued. */
+static bool change_capacities(struct a3mi_socket *socket)
+{
+    bool carry = false;
+    A3MI_LIST_FOREACH (it, &socket->links) {
+        carry |= a3mi_flow_set_capacity(a3mi_container_of(it, struct a3mi_link, on_socket),
+                                        (uint64_t)a3mi_socket_option(socket, A3M_OPT_CREDIT_MESSAGES),
+                                        (uint64_t)a3mi_socket_option(socket, A3M_OPT_CREDIT_BYTES));
+    }
+    return carry;
+}
+
 int a3m_socket_set(a3m_socket handle, a3m_option option, int64_t value)
 {
     struct a3mi_socket *socket;
@@ -347,9 +362,16 @@ int a3m_socket_set(a3m_socket handle, a3m_option option, int64_t value)
     if (result != A3M_OK) {
         return result;
     }
+    bool carry = false;
     a3mi_socket_lock(socket);
     result = a3mi_options_set(&socket->options, option, value);
+    if (result == A3M_OK && (option == A3M_OPT_CREDIT_MESSAGES || option == A3M_OPT_CREDIT_BYTES)) {
+        carry = change_capacities(socket);
+    }
     a3mi_socket_unlock(socket);
+    if (carry) {
+        a3mi_node_carry(socket->node);
+    }
     a3mi_socket_leave(socket);
     return result;
 }

@@ -12,14 +12,14 @@
 static _Thread_local struct a3mi_node *held_node;
 static _Thread_local bool held_pushed;
 
-void a3mi_socket_wake(struct a3mi_socket *socket, uint32_t keys, size_t n)
+size_t a3mi_socket_wake(struct a3mi_socket *socket, uint32_t keys, size_t n)
 {
-    a3mi_waitq_wake(&socket->pollable.queue, keys, n, &socket->wakes);
+    return a3mi_waitq_wake(&socket->pollable.queue, keys, n, &socket->wakes);
 }
 
-void a3mi_link_wake(struct a3mi_link *link, uint32_t keys, size_t n)
+size_t a3mi_link_wake(struct a3mi_link *link, uint32_t keys, size_t n)
 {
-    a3mi_waitq_wake(&link->pollable.queue, keys, n, &link->socket->wakes);
+    return a3mi_waitq_wake(&link->pollable.queue, keys, n, &link->socket->wakes);
 }
 
 static void hold_flush(void)
@@ -65,26 +65,24 @@ void a3mi_node_carry_message(struct a3mi_node *node, size_t size)
     }
 }
 
-int a3mi_socket_wait(struct a3mi_socket *socket, const struct a3mi_wait_for *what, a3m_time deadline,
-                     bool *woken)
+int a3mi_socket_may_wait(struct a3mi_socket *socket, a3m_time deadline)
 {
-    struct a3mi_node *node = socket->node;
-    if (woken != NULL) {
-        *woken = false;
-    }
     if (socket->closed) {
         return a3mi_fail(A3M_ECLOSED, "the socket '%s' is closed", socket->tag.s);
     }
-    if (a3mi_reader_on_thread(node->reader)) {
+    if (a3mi_reader_on_thread(socket->node->reader)) {
         if (deadline.ns == A3M_NOW.ns) {
             return A3M_ETIMEDOUT;
         }
         return a3mi_fail(A3M_EDEADLK, "a call that blocks, on the reader thread that it would wait for");
     }
+    return A3M_OK;
+}
+
+int a3mi_socket_park(struct a3mi_socket *socket, struct a3mi_waiter *waiter, a3m_time deadline)
+{
+    struct a3mi_node *node = socket->node;
     bool eintr = a3mi_socket_option(socket, A3M_OPT_EINTR) != 0;
-    struct a3mi_waiter waiter;
-    a3mi_waiter_init(&waiter, what->keys, what->exclusive);
-    a3mi_waitq_add(what->queue, &waiter.entry);
     bool carry = socket->credit_pushed;
     socket->credit_pushed = false;
     a3mi_socket_unlock(socket);
@@ -92,22 +90,39 @@ int a3mi_socket_wait(struct a3mi_socket *socket, const struct a3mi_wait_for *wha
         a3mi_node_carry(node);
     }
     hold_flush();
-    int result = a3mi_reader_wait(node->reader, &waiter.parker, deadline.ns, eintr);
+    int result = a3mi_reader_wait(node->reader, &waiter->parker, deadline.ns, eintr);
     a3mi_socket_lock(socket);
-    if (!a3mi_waiter_woken(&waiter)) {
-        a3mi_waitq_remove(&waiter.entry);
-        a3mi_parker_fini(&waiter.parker);
-    } else {
-        /*
-         * A wake was collected for us. It may not have been carried out yet (we
-         * timed out meanwhile), by a thread that may want this lock first.
-         */
-        a3mi_socket_unlock(socket);
-        a3mi_parker_fini(&waiter.parker);
-        a3mi_socket_lock(socket);
-        if (woken != NULL) {
-            *woken = true;
-        }
+    if (!waiter->woken) {
+        a3mi_waitq_remove(&waiter->entry);
+        a3mi_parker_fini(&waiter->parker);
+        return result;
+    }
+    /*
+     * A wake was collected for us. It may not have been carried out yet (we
+     * timed out meanwhile), by a thread that may want this lock first.
+     */
+    a3mi_socket_unlock(socket);
+    a3mi_parker_fini(&waiter->parker);
+    a3mi_socket_lock(socket);
+    return result;
+}
+
+int a3mi_socket_wait(struct a3mi_socket *socket, const struct a3mi_wait_for *what, a3m_time deadline,
+                     bool *woken)
+{
+    struct a3mi_waiter waiter;
+    if (woken != NULL) {
+        *woken = false;
+    }
+    int result = a3mi_socket_may_wait(socket, deadline);
+    if (result != A3M_OK) {
+        return result;
+    }
+    a3mi_waiter_init(&waiter, what->keys, what->exclusive);
+    a3mi_waitq_add(what->queue, &waiter.entry);
+    result = a3mi_socket_park(socket, &waiter, deadline);
+    if (woken != NULL) {
+        *woken = waiter.woken;
     }
     if (socket->closed) {
         return a3mi_fail(A3M_ECLOSED, "the socket '%s' was closed", socket->tag.s);

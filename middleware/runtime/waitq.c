@@ -97,17 +97,17 @@ static bool wake_exclusive(struct a3mi_waitq *queue, struct a3mi_waitq_entry *en
     return true;
 }
 
-void a3mi_waitq_wake(struct a3mi_waitq *queue, uint32_t keys, size_t n, struct a3mi_wakes *wakes)
+size_t a3mi_waitq_wake(struct a3mi_waitq *queue, uint32_t keys, size_t n, struct a3mi_wakes *wakes)
 {
     if ((queue->keys & keys) == 0 || a3mi_list_empty(&queue->entries)) {
-        return;
+        return 0;
     }
     /* Entries that are put at the back meanwhile have had their turn. */
     const struct a3mi_list *last = queue->entries.prev;
     struct a3mi_list *it = queue->entries.next;
     uint32_t left = 0;
-    bool more = true;
-    while (more) {
+    size_t served = 0;
+    for (bool more = true; more;) {
         struct a3mi_waitq_entry *entry = a3mi_container_of(it, struct a3mi_waitq_entry, list);
         more = it != last;
         it = it->next;
@@ -117,11 +117,12 @@ void a3mi_waitq_wake(struct a3mi_waitq *queue, uint32_t keys, size_t n, struct a
         }
         if (!entry->exclusive) {
             (void)entry->ops->wake(entry, keys, wakes);
-        } else if (n == 0 || (wake_exclusive(queue, entry, keys, wakes) && --n == 0)) {
-            return;
+        } else if (served == n || (wake_exclusive(queue, entry, keys, wakes) && ++served == n)) {
+            return served;
         }
     }
     queue->keys = a3mi_list_empty(&queue->entries) ? 0 : left;
+    return served;
 }
 
 void a3mi_waitq_hand_on(struct a3mi_waitq_entry *from, uint32_t keys, struct a3mi_wakes *wakes)
@@ -155,11 +156,17 @@ void a3mi_waitq_lower(struct a3mi_waitq *queue, uint32_t events, struct a3mi_wak
 
 /* ---- Threads -------------------------------------------------------------------- */
 
+void a3mi_waiter_take(struct a3mi_waiter *waiter, struct a3mi_wakes *wakes)
+{
+    a3mi_waitq_remove(&waiter->entry);
+    waiter->woken = true;
+    a3mi_wakes_add(wakes, &waiter->parker);
+}
+
 static bool waiter_wake(struct a3mi_waitq_entry *entry, uint32_t keys, struct a3mi_wakes *wakes)
 {
     (void)keys;
-    a3mi_waitq_remove(entry);
-    a3mi_wakes_add(wakes, &a3mi_container_of(entry, struct a3mi_waiter, entry)->parker);
+    a3mi_waiter_take(a3mi_container_of(entry, struct a3mi_waiter, entry), wakes);
     return true;
 }
 
@@ -168,6 +175,7 @@ static const struct a3mi_waitq_ops waiter_ops = {.wake = waiter_wake};
 void a3mi_waiter_init(struct a3mi_waiter *waiter, uint32_t keys, bool exclusive)
 {
     waiter->entry = (struct a3mi_waitq_entry){.ops = &waiter_ops, .keys = keys, .exclusive = exclusive};
+    waiter->woken = false;
     a3mi_list_init(&waiter->entry.list);
     a3mi_parker_init(&waiter->parker);
 }

@@ -36,6 +36,7 @@ enum {
     A3MI_KEY_LINK = 0x100,   /* of a socket: a link is up, or none is coming up any more */
     A3MI_KEY_WINDOW = 0x200, /* of a socket: the node's outbox has room */
     A3MI_KEY_STATE = 0x400,  /* of a link: its state changed */
+    A3MI_KEY_NONE = 0x800,   /* of a socket: no link is up or coming up any more */
     A3MI_KEY_EVENTS = 0x01f, /* those that pollers see */
     A3MI_KEY_ANY = 0xffff
 };
@@ -82,9 +83,10 @@ void a3mi_waitq_move(struct a3mi_waitq *into, struct a3mi_waitq *from);
 
 /*
  * Wakes all ordinary entries that wait for one of `keys`, and up to `n` exclusive
- * ones that go on because of it. Constant time when nobody waits for them.
+ * ones that go on because of it; returns how many of these. Constant time when
+ * nobody waits for them.
  */
-void a3mi_waitq_wake(struct a3mi_waitq *queue, uint32_t keys, size_t n, struct a3mi_wakes *wakes);
+size_t a3mi_waitq_wake(struct a3mi_waitq *queue, uint32_t keys, size_t n, struct a3mi_wakes *wakes);
 
 /* Wakes one exclusive entry other than this one, for what this one was woken for and has no use for. */
 void a3mi_waitq_hand_on(struct a3mi_waitq_entry *from, uint32_t keys, struct a3mi_wakes *wakes);
@@ -102,14 +104,12 @@ static inline bool a3mi_waitq_waiting(const struct a3mi_waitq *queue, uint32_t k
 struct a3mi_waiter {
     struct a3mi_waitq_entry entry; /* leaves its queue when it is woken */
     struct a3mi_parker parker;
+    bool woken; /* a wake was collected for it: carried out before a3mi_parker_fini returns */
 };
 
 void a3mi_waiter_init(struct a3mi_waiter *waiter, uint32_t keys, bool exclusive);
 
-/* Whether it was woken: a wake was collected for it, and is carried out before a3mi_parker_fini returns. */
-static inline bool a3mi_waiter_woken(const struct a3mi_waiter *waiter)
-{
-    return waiter->entry.queue == NULL;
-}
+/* Takes it off its queue and collects its wake. Once. */
+void a3mi_waiter_take(struct a3mi_waiter *waiter, struct a3mi_wakes *wakes);
 
 #endif

@@ -24,7 +24,7 @@ expect "$(offers help re)" "^rep req$"
 expect "$(offers rep --e)" "^--echo$"
 expect "$(offers push --li)" "^--lines --link --link-timeout$"
 expect "$(offers pull --bind udp://127.0.0.1:0 --)" "--raw"
-expect "$(offers pull --option credit-)" "^credit-bytes= credit-messages=$"
+expect "$(offers pull --option credit-)" "^credit-batch= credit-bytes= credit-messages=$"
 expect "$(offers req --data '')" "^$"
 for word in $(offers push --); do
     [[ $word =~ ^--[a-z-]+$ ]] || fail "$word is offered"

@@ -588,7 +588,7 @@ static void test_peer_closes_reply_that_waits_for_credit_returns(void **arg)
     caller_start(&caller, block_reply, &answer);
     caller_await_sleep(&caller);
     test_close(client);
-    assert_int_equal(caller_join(&caller), A3M_ENOLINK);
+    assert_int_equal(caller_join(&caller), A3M_ELINKDOWN);
     a3m_msg_free(answer.request);
     test_close(server);
 }

@@ -315,7 +315,7 @@ static void test_pair_link_ended_who_waits_for_its_credit_is_told(void **arg)
     struct caller caller;
     block_sender(&ends, &caller, 4);
     assert_int_equal(a3m_socket_close(ends.sockets[1]), A3M_OK);
-    assert_int_equal(caller_join(&caller), A3M_ENOLINK);
+    assert_int_equal(caller_join(&caller), A3M_ELINKDOWN);
     assert_int_equal(push_one(&ends), A3M_ENOLINK); /* it asks for "or none" */
     close_ends(&ends);
 }

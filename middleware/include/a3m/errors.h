@@ -44,6 +44,7 @@ enum {
     A3M_EPROTO = -29,        /* what arrived cannot be understood */
     A3M_EDUPLICATE = -30,    /* another live node uses the same node id */
     A3M_EOS = -31,           /* another error of the operating system; the detail text has it */
+    A3M_ELINKDOWN = -32, /* the link ended while the call waited on it; a3m_link_get_info has the reason */
 };
 
 /*

@@ -30,6 +30,10 @@ typedef struct {
 
 typedef struct {
     uint64_t v;
+} a3m_credit;
+
+typedef struct {
+    uint64_t v;
 } a3m_request;
 
 #endif

@@ -18,7 +18,7 @@ typedef enum a3m_option {
     A3M_OPT_LINK_RETRY_MIN = 1, /* first interval between requests for a link; 50 ms */
     A3M_OPT_LINK_RETRY_MAX,     /* the interval doubles up to this; 0: it stays at the minimum; 2 s */
     A3M_OPT_LINK_ATTEMPTS,      /* give up after so many requests; 0: never; 0 */
-    A3M_OPT_CREDIT_MESSAGES,    /* granted to the peer of each link; 1,000. For links made afterwards. */
+    A3M_OPT_CREDIT_MESSAGES,    /* granted to the peer of each link; 1,000. Links that are up follow. */
     A3M_OPT_CREDIT_BYTES,       /* likewise; 1 MiB */
     A3M_OPT_MAX_MESSAGE,        /* the largest message this socket takes; 64 MiB */
     A3M_OPT_MAX_LINKS,          /* refuse further links for now when there are so many; 0: no limit; 0 */
@@ -32,6 +32,9 @@ typedef enum a3m_option {
      * socket's type has it: 0 of REQ and REP, 1 of all others. For links that come up afterwards.
      */
     A3M_OPT_ORDERED,
+    /* Threads that wait to send are served in their order (fair-ish), not as is fastest (unfair); 0. */
+    A3M_OPT_FAIR,
+    A3M_OPT_CREDIT_BATCH, /* credit is returned when so many percent of it were taken; 25 */
     A3M_OPT_LAST_
 } a3m_option;
 

@@ -129,13 +129,28 @@ typedef struct a3m_link_info {
     char peer_address[A3M_LINK_ADDRESS_SIZE];
     uint64_t sent, acknowledged; /* messages */
     uint64_t received, taken;
-    int64_t credit_messages, credit_bytes; /* what may be sent now */
+    int64_t credit_messages,
+        credit_bytes; /* what may be sent now; below 0 after the receiver lowered its capacity */
+    uint64_t reserved_messages, reserved_bytes; /* besides: set aside for calls that have not used it yet */
+    uint64_t capacity_messages, capacity_bytes; /* what this end grants its peer at a time */
 } a3m_link_info;
 
 A3M_API int a3m_link_get_info(a3m_link link, a3m_link_info *info);
 
 /* Up to `max` of the socket's links; returns how many there are, which may be more. */
 A3M_API int a3m_socket_links(a3m_socket socket, a3m_link *links, size_t max);
+
+/* Waits until the socket has `n` links that are up. */
+A3M_API int a3m_socket_wait_links(a3m_socket socket, size_t n, a3m_time deadline);
+/* The same, but A3M_ENOLINK as soon as fewer than `n` are up or coming up. */
+A3M_API int a3m_socket_wait_links_or_none(a3m_socket socket, size_t n, a3m_time deadline);
+
+/*
+ * Changes what this end grants the peer of one link at a time, up or down, at once. Lowered, it may be below
+ * what the peer has sent already, which then waits until that has been taken. (A3M_OPT_CREDIT_MESSAGES and
+ * _BYTES change all links of a socket.) A3M_EINVAL.
+ */
+A3M_API int a3m_link_set_credit(a3m_link link, uint64_t messages, uint64_t bytes);
 
 /* ---- Messages ---------------------------------------------------------- */
 
@@ -163,8 +178,47 @@ A3M_API int a3m_recv_until(a3m_socket socket, a3m_msg **msg, a3m_time deadline);
 /* Waits for one message and returns it with up to `max` - 1 more that are there already. */
 A3M_API int a3m_recv_many(a3m_socket socket, a3m_msg **msgs, size_t max, a3m_time deadline);
 
+/*
+ * The same, but A3M_ENOLINK as soon as no link is up or coming up (and, to receive, no message is there): for
+ * peers that only ask for links and are never asked. A3M_ENOTSUP: a type that cannot say so.
+ */
+A3M_API int a3m_send_or_none(a3m_socket socket, a3m_msg *msg, a3m_time deadline);
+A3M_API int a3m_recv_or_none(a3m_socket socket, a3m_msg **msg, a3m_time deadline);
+
+/*
+ * On one link, around the type of its socket. A3M_ENOLINK (not up), A3M_ELINKDOWN (it ended meanwhile, and, to
+ * receive, everything that came by it was received), A3M_ENOTSUP (REQ; sending on a REP or PULL; receiving on a
+ * PUSH).
+ */
+A3M_API int a3m_link_send(a3m_link link, a3m_msg *msg, a3m_time deadline);
+A3M_API int a3m_link_recv(a3m_link link, a3m_msg **msg, a3m_time deadline);
+
 /* Bytes in one call: a3m_msg_copy and a3m_send_until. */
 A3M_API int a3m_send_bytes(a3m_socket socket, const void *bytes, size_t size, a3m_time deadline);
+
+/* ---- Credit ------------------------------------------------------------- */
+
+/*
+ * Waits until a message of `size` bytes may be sent, on any link (*link says which; may be NULL) or on one, and
+ * sets the credit for it aside: nobody else can use it until it is used or given back. It counts as sent to
+ * the receiver: one that lowers its capacity afterwards takes the message all the same. It ends with its link.
+ *
+ * A3M_ENOLINK, A3M_ELINKDOWN, A3M_EMSGSIZE, A3M_ENOTSUP (a type that does not let others send), A3M_ENOMEM; with
+ * A3M_NOW A3M_ENOCREDIT.
+ */
+A3M_API int a3m_socket_reserve(a3m_socket socket, size_t size, a3m_credit *credit, a3m_link *link,
+                               a3m_time deadline);
+A3M_API int a3m_socket_reserve_or_none(a3m_socket socket, size_t size, a3m_credit *credit, a3m_link *link,
+                                       a3m_time deadline);
+A3M_API int a3m_link_reserve(a3m_link link, size_t size, a3m_credit *credit, a3m_time deadline);
+
+/*
+ * Sends a message of at most the reserved size with it. Does not block. Takes `msg` over on success only.
+ * A3M_ENOENT (used, given back, or never made), A3M_EMSGSIZE (the reservation stays), A3M_ELINKDOWN (it is gone).
+ */
+A3M_API int a3m_send_reserved(a3m_socket socket, a3m_credit credit, a3m_msg *msg);
+/* Gives it back: the next that waits has it. A3M_ENOENT. */
+A3M_API int a3m_release(a3m_socket socket, a3m_credit credit);
 
 /* ---- Requests (REQ) ----------------------------------------------------- */
 

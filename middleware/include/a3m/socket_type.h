@@ -56,6 +56,12 @@ struct a3m_socket_type {
     /* Called by the functions of the same name; NULL: A3M_ENOTSUP. Contracts as in a3m/socket.h. */
     int (*send)(a3m_base *base, void *state, a3m_msg *msg, a3m_time deadline);
     int (*recv)(a3m_base *base, void *state, a3m_msg **msg, a3m_time deadline);
+    /*
+     * The same, but A3M_ENOLINK as soon as no link is up or coming up (and, to receive, no message is there).
+     * NULL: A3M_ENOTSUP.
+     */
+    int (*send_or_none)(a3m_base *base, void *state, a3m_msg *msg, a3m_time deadline);
+    int (*recv_or_none)(a3m_base *base, void *state, a3m_msg **msg, a3m_time deadline);
     /* Faster forms for many; NULL: made of the above. */
     int (*send_many)(a3m_base *base, void *state, a3m_msg *const *msgs, size_t n, a3m_time deadline);
     int (*recv_many)(a3m_base *base, void *state, a3m_msg **msgs, size_t max, a3m_time deadline);
@@ -76,6 +82,16 @@ struct a3m_socket_type {
 
     /* What the type sends needs no order, as each message stands for itself: A3M_OPT_ORDERED is 0 until it is set. */
     bool unordered;
+    /*
+     * Whether applications may go around the type: A3M_DIRECT_SEND for a3m_link_send and reservations, which
+     * end in a3m_base_send_to; A3M_DIRECT_RECV for a3m_link_recv, which ends in a3m_base_recv_from. 0: A3M_ENOTSUP.
+     */
+    unsigned direct;
+};
+
+enum {
+    A3M_DIRECT_SEND = 1,
+    A3M_DIRECT_RECV = 2,
 };
 
 /*
@@ -98,13 +114,17 @@ A3M_API void a3m_base_unlock(a3m_base *base);
 A3M_API int a3m_base_send(a3m_base *base, a3m_msg *msg, a3m_time deadline);
 /* The same, and says on which; with `or_none`, A3M_ENOLINK when no link is up or coming up. */
 A3M_API int a3m_base_send_any(a3m_base *base, a3m_msg *msg, a3m_link *used, bool or_none, a3m_time deadline);
-/* On one link. A3M_ENOLINK (it is not up any more). */
+/* On one link. A3M_ENOLINK (it is not up), A3M_ELINKDOWN (it ended while the call waited). */
 A3M_API int a3m_base_send_to(a3m_base *base, a3m_link link, a3m_msg *msg, a3m_time deadline);
 A3M_API int a3m_base_send_many(a3m_base *base, a3m_msg *const *msgs, size_t n, a3m_time deadline);
 
 /* ---- Receiving: from the receive queue, its links in turn ------------------ */
 
 A3M_API int a3m_base_recv(a3m_base *base, a3m_msg **msg, a3m_time deadline);
+/* The same, but A3M_ENOLINK when no message is there and, with `or_none`, no link is up or coming up. */
+A3M_API int a3m_base_recv_any(a3m_base *base, a3m_msg **msg, bool or_none, a3m_time deadline);
+/* From one link. A3M_ENOLINK (it is gone), A3M_ELINKDOWN (it has ended, and all of it was received). */
+A3M_API int a3m_base_recv_from(a3m_base *base, a3m_link link, a3m_msg **msg, a3m_time deadline);
 A3M_API int a3m_base_recv_many(a3m_base *base, a3m_msg **msgs, size_t max, a3m_time deadline);
 
 /* The application has a message that `arrived` took: returns its credit. [locked] */

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/credit.h"
+
+#include "base/error.h"
+#include "node/node.h"
+
+static struct a3mi_credit_wait *first_of(struct a3mi_list *line, bool last)
+{
+    if (a3mi_list_empty(line)) {
+        return NULL;
+    }
+    return a3mi_container_of(last ? line->prev : line->next, struct a3mi_credit_wait, in_line);
+}
+
+static bool is_fair(const struct a3mi_socket *socket)
+{
+    return a3mi_socket_option(socket, A3M_OPT_FAIR) != 0;
+}
+
+/* ---- Reserving ----------------------------------------------------------------------------- */
+
+static void reserve(struct a3mi_link *link, struct a3mi_credit *credit)
+{
+    link->reserved++;
+    link->reserved_bytes += credit->size;
+    credit->link = link;
+    credit->handle = link->handle;
+    credit->life = link->life;
+    a3mi_flow_refresh(link);
+}
+
+void a3mi_credit_release_link(struct a3mi_credit *credit)
+{
+    if (credit->counted) {
+        credit->counted = false;
+        a3mi_link_unref(credit->link);
+    }
+}
+
+bool a3mi_credit_valid(const struct a3mi_credit *credit)
+{
+    return credit->life == credit->link->life && credit->link->state == A3MI_LINK_UP && !credit->link->ended;
+}
+
+void a3mi_credit_return(struct a3mi_credit *credit)
+{
+    struct a3mi_link *link = credit->link;
+    if (credit->life != link->life) {
+        return; /* it went with the life of the link that it was of */
+    }
+    link->reserved--;
+    link->reserved_bytes -= credit->size;
+    a3mi_flow_refresh(link);
+    a3mi_credit_serve(link);
+}
+
+/* ---- Those in line -------------------------------------------------------------------------- */
+
+/* It leaves the line, and is woken. */
+static void finish(struct a3mi_socket *socket, struct a3mi_credit_wait *wait, int code)
+{
+    wait->served = code == A3M_OK;
+    wait->code = code;
+    a3mi_list_remove(&wait->in_line);
+    a3mi_waiter_take(&wait->waiter, &socket->wakes);
+}
+
+/* Whether the link has credit for it. A message that is too large for this link may find another one. */
+static bool fits(const struct a3mi_link *link, const struct a3mi_credit_wait *wait)
+{
+    return wait != NULL && a3mi_flow_admits(link, wait->credit->size) == A3M_OK;
+}
+
+/* Who is next in the fair order: the lower ticket; nobody, while that one cannot be served. */
+static struct a3mi_credit_wait *next_fair(const struct a3mi_link *link, struct a3mi_credit_wait *specific,
+                                          struct a3mi_credit_wait *general)
+{
+    struct a3mi_credit_wait *next = specific;
+    if (next == NULL || (general != NULL && general->ticket < next->ticket)) {
+        next = general;
+    }
+    return fits(link, next) ? next : NULL;
+}
+
+/* Who is next in the unfair one: the kind whose turn it is, else the other. */
+static struct a3mi_credit_wait *next_unfair(struct a3mi_link *link, struct a3mi_credit_wait *specific,
+                                            struct a3mi_credit_wait *general)
+{
+    struct a3mi_credit_wait *first = link->general_next ? general : specific;
+    struct a3mi_credit_wait *second = link->general_next ? specific : general;
+    struct a3mi_credit_wait *next = fits(link, first) ? first : fits(link, second) ? second : NULL;
+    link->general_next = next != NULL && next == specific;
+    return next;
+}
+
+static struct a3mi_credit_wait *next_served(struct a3mi_link *link, bool fair)
+{
+    struct a3mi_credit_wait *specific = first_of(&link->credit_line, !fair);
+    struct a3mi_credit_wait *general = first_of(&link->socket->credit_line, !fair);
+    return fair ? next_fair(link, specific, general) : next_unfair(link, specific, general);
+}
+
+void a3mi_credit_serve(struct a3mi_link *link)
+{
+    struct a3mi_socket *socket = link->socket;
+    bool fair = is_fair(socket);
+    struct a3mi_credit_wait *wait;
+    while (a3mi_list_linked(&link->sendable) && (wait = next_served(link, fair)) != NULL) {
+        reserve(link, wait->credit);
+        wait->credit->counted = true;
+        a3mi_link_ref(link); /* it may end before the thread runs */
+        finish(socket, wait, A3M_OK);
+    }
+    if (a3mi_list_linked(&link->sendable)) {
+        size_t left = a3mi_flow_available(link);
+        a3mi_link_wake(link, A3MI_KEY_OUT, left);
+        a3mi_socket_wake(socket, A3MI_KEY_OUT, left);
+    }
+}
+
+/* Whether all links that are up take less than `size` bytes: waiting would not help. */
+static bool too_large(const struct a3mi_socket *socket, size_t size)
+{
+    A3MI_LIST_FOREACH (it, &socket->links) {
+        const struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
+        if (link->state == A3MI_LINK_UP && !link->ended && size <= link->peer_max_message) {
+            return false;
+        }
+    }
+    return socket->links_up > 0;
+}
+
+/* Why a call that any link would do for cannot be served at all; 0: it can. */
+static int hopeless(const struct a3mi_socket *socket, const struct a3mi_credit *credit)
+{
+    if (socket->links_up > 0) {
+        return too_large(socket, credit->size) ? A3M_EMSGSIZE : A3M_OK;
+    }
+    return credit->or_none && socket->links_coming == 0 ? A3M_ENOLINK : A3M_OK;
+}
+
+void a3mi_credit_link_changed(struct a3mi_link *link)
+{
+    struct a3mi_socket *socket = link->socket;
+    bool up = link->state == A3MI_LINK_UP && !link->ended;
+    A3MI_LIST_FOREACH_SAFE (it, next, &link->credit_line) {
+        struct a3mi_credit_wait *wait = a3mi_container_of(it, struct a3mi_credit_wait, in_line);
+        if (!up) {
+            finish(socket, wait, A3M_ELINKDOWN);
+        } else if (wait->credit->size > link->peer_max_message) {
+            finish(socket, wait, A3M_EMSGSIZE);
+        }
+    }
+    A3MI_LIST_FOREACH_SAFE (it, next, &socket->credit_line) {
+        struct a3mi_credit_wait *wait = a3mi_container_of(it, struct a3mi_credit_wait, in_line);
+        int code = hopeless(socket, wait->credit);
+        if (code != A3M_OK) {
+            finish(socket, wait, code);
+        }
+    }
+    if (up) {
+        a3mi_credit_serve(link);
+    }
+}
+
+/* ---- Getting it ------------------------------------------------------------------------------ */
+
+/* At once, if that may be. 0; A3M_ENOCREDIT; A3M_ENOLINK, A3M_EMSGSIZE (which is final). */
+static int try_one(struct a3mi_credit *credit, bool fair)
+{
+    struct a3mi_link *link = credit->link;
+    int code = a3mi_flow_admits(link, credit->size);
+    if (code == A3M_OK && fair &&
+        !(a3mi_list_empty(&link->credit_line) && a3mi_list_empty(&link->socket->credit_line))) {
+        return A3M_ENOCREDIT;
+    }
+    if (code == A3M_OK) {
+        reserve(link, credit);
+    }
+    return code;
+}
+
+/* Of the links that may take it, the one whose turn it is. */
+static int try_any(struct a3mi_socket *socket, struct a3mi_credit *credit, bool fair)
+{
+    if (fair && !a3mi_list_empty(&socket->credit_line)) {
+        return A3M_ENOCREDIT;
+    }
+    A3MI_LIST_FOREACH (it, &socket->sendable) {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, sendable);
+        if (a3mi_flow_admits(link, credit->size) == A3M_OK &&
+            !(fair && !a3mi_list_empty(&link->credit_line))) {
+            a3mi_list_remove(&link->sendable);
+            a3mi_list_push_back(&socket->sendable, &link->sendable);
+            reserve(link, credit);
+            return A3M_OK;
+        }
+    }
+    int code = hopeless(socket, credit);
+    return code != A3M_OK ? code : A3M_ENOCREDIT;
+}
+
+static int say(const struct a3mi_socket *socket, const struct a3mi_credit *credit, int code)
+{
+    bool one = credit->link != NULL;
+    switch (code) {
+    case A3M_EMSGSIZE:
+        return a3mi_fail(code, "a message of %zu bytes: larger than the %s", credit->size,
+                         one ? "peer takes" : "peers take");
+    case A3M_ELINKDOWN:
+        return a3mi_fail(code, "the link to %s/%s ended: %s", credit->link->peer_node.s,
+                         credit->link->peer_tag.s, a3m_strerror(credit->link->reason));
+    case A3M_ENOLINK:
+        return one ? a3mi_fail(code, "the link to %s/%s is not up", credit->link->peer_node.s,
+                               credit->link->peer_tag.s)
+                   : a3mi_fail(code, "no link is up or coming up");
+    case A3M_ENOCREDIT:
+    case A3M_ETIMEDOUT:
+        return a3mi_fail(code, "%s%s", code == A3M_ETIMEDOUT ? "the deadline passed; " : "",
+                         one ? "the link has no credit: its receiver must take messages first"
+                         : socket->links_up > 0 ? "no link has credit: a receiver must take messages first"
+                                                : "no link is up");
+    case A3M_EINTR: return a3mi_fail(code, "a signal arrived");
+    default: return code;
+    }
+}
+
+static int stand_in_line(struct a3mi_socket *socket, struct a3mi_credit *credit, a3m_time deadline)
+{
+    struct a3mi_credit_wait wait = {.credit = credit, .ticket = ++socket->last_ticket};
+    int may = a3mi_socket_may_wait(socket, deadline);
+    if (may != A3M_OK) {
+        return may;
+    }
+    a3mi_waiter_init(&wait.waiter, A3MI_KEY_HUP, false);
+    a3mi_list_init(&wait.in_line);
+    a3mi_list_push_back(credit->link != NULL ? &credit->link->credit_line : &socket->credit_line,
+                        &wait.in_line);
+    a3mi_waitq_add(&socket->pollable.queue, &wait.waiter.entry);
+    int result = a3mi_socket_park(socket, &wait.waiter, deadline);
+    a3mi_list_remove(&wait.in_line);
+    if (wait.served && !socket->closed) {
+        return A3M_OK; /* also when the deadline passed meanwhile, or a signal came */
+    }
+    if (wait.served) {
+        a3mi_credit_return(credit);
+        a3mi_credit_release_link(credit);
+    }
+    if (socket->closed) {
+        return a3mi_fail(A3M_ECLOSED, "the socket '%s' was closed", socket->tag.s);
+    }
+    return wait.code != A3M_OK ? say(socket, credit, wait.code) : say(socket, credit, result);
+}
+
+int a3mi_credit_get(struct a3m_base *socket, struct a3mi_credit *credit, a3m_time deadline)
+{
+    bool fair = is_fair(socket);
+    int code = credit->link != NULL ? try_one(credit, fair) : try_any(socket, credit, fair);
+    if (code == A3M_ENOCREDIT && !credit->link && socket->links_up == 0 && deadline.ns <= 0) {
+        return a3mi_fail(A3M_ENOLINK, "no link is up");
+    }
+    if (code != A3M_ENOCREDIT || deadline.ns <= 0) {
+        return code == A3M_OK ? code : say(socket, credit, code);
+    }
+    return stand_in_line(socket, credit, deadline);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Waiting for credit. A call that finds none gets in line: in its link's when it
+ * is for one link, in its socket's when any will do. Credit that becomes
+ * available is given to those in line, by whoever makes it available: it is
+ * theirs from then on, nobody can take it from them, and only as many threads
+ * are woken as were served (no thundering herd, no stealing, and who was woken
+ * need not look again).
+ *
+ *     limit = sent + reserved + available
+ *
+ * `reserved` is what has been given to calls and not been used by a message yet.
+ *
+ * Disciplines, chosen per socket (A3M_OPT_FAIR):
+ *   unfair    who comes and finds credit has it; of those in line the last that came is served first, as it
+ *             is the one most likely still awake; between the two lines by turns
+ *   fair-ish  those in line hold tickets, and are served in their order across both lines; who comes and
+ *             finds credit has it only when nobody stands before it
+ *
+ * Private to this folder. Everything [socket].
+ */
+#ifndef A3MI_CREDIT_H
+#define A3MI_CREDIT_H
+
+#include <a3m/a3m.h>
+
+#include "runtime/waitq.h"
+
+struct a3mi_link;
+struct a3m_base;
+
+/* What a call wants; then what it has. */
+struct a3mi_credit {
+    struct a3mi_link *link; /* the only one that will do, or NULL; then whose credit it is */
+    size_t size;            /* of the message, bytes */
+    bool or_none;           /* A3M_ENOLINK when no link is up or coming up */
+    uint64_t handle;        /* of the link that it was given of */
+    uint32_t life;          /* of that link, when it was given */
+    bool counted;           /* it holds the link */
+};
+
+/* A call in line, on its stack. */
+struct a3mi_credit_wait {
+    struct a3mi_waiter waiter; /* for what ends the wait otherwise */
+    struct a3mi_list in_line;
+    uint64_t ticket;
+    struct a3mi_credit *credit;
+    bool served;
+    int code; /* why it is over unserved, or 0 */
+};
+
+/*
+ * Gets credit for one message: 0, and credit->link has one more reserved. A3M_ENOLINK (no link is up or coming,
+ * or the one link is not up), A3M_ELINKDOWN (that one ended meanwhile), A3M_EMSGSIZE, A3M_ETIMEDOUT,
+ * A3M_ECLOSED, A3M_EDEADLK, A3M_EINTR; with A3M_NOW A3M_ENOCREDIT in place of A3M_ETIMEDOUT. May let the lock
+ * go and take it again.
+ */
+int a3mi_credit_get(struct a3m_base *socket, struct a3mi_credit *credit, a3m_time deadline);
+/* Whether what was got still stands: the link may have gone down since. */
+bool a3mi_credit_valid(const struct a3mi_credit *credit);
+/* What was got was used, or went with its link: lets go of the link, which may be freed by it. */
+void a3mi_credit_release_link(struct a3mi_credit *credit);
+/* Gives back what was got, unused: the next in line has it. */
+void a3mi_credit_return(struct a3mi_credit *credit);
+
+/* Sends a message of at most its size with it. The message, and the credit for it, are the outbox's from here on. */
+void a3mi_send_put(const struct a3mi_credit *credit, a3m_msg *msg);
+
+/* The link has more to give than before: to those in line, and what is left is told to pollers. */
+void a3mi_credit_serve(struct a3mi_link *link);
+/* The link came up or went down, or no link is left: calls in line for which that is the end of it learn so. */
+void a3mi_credit_link_changed(struct a3mi_link *link);
+
+#endif
