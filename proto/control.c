@@ -65,7 +65,7 @@ _Static_assert((int)A3MI_REFUSAL_CLOSED == (int)A3M__LINK__REFUSAL__REFUSAL_CLOS
 /* 0 for a kind that is not known. */
 static unsigned form_of(int kind)
 {
-    return kind > 0 && (size_t)kind < sizeof(forms) ? forms[kind] : 0;
+    return kind > 0 && (size_t)kind < sizeof(forms) / sizeof(forms[0]) ? forms[kind] : 0;
 }
 
 /* ---- Texts ------------------------------------------------------------------ */
