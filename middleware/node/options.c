@@ -32,7 +32,7 @@ static const a3m_option_info table[] = {
     {A3M_OPT_ORDERED, "ordered", A3M_OPTION_BOOL, 1, 0, 1,
      "whether what is sent on a link arrives in order; REQ and REP: 0"},
     {A3M_OPT_FAIR, "fair", A3M_OPTION_BOOL, 0, 0, 1,
-     "whether threads that wait to send are served in their order"},
+     "whether threads that wait are served in their order, and not passed"},
     {A3M_OPT_CREDIT_BATCH, "credit-batch", A3M_OPTION_INT, 25, 1, 100,
      "percent of the credit that are taken before it is returned"},
 };

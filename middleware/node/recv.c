@@ -33,6 +33,36 @@ struct source {
     bool or_none;           /* A3M_ENOLINK when no link is up or coming up, and no message is there */
 };
 
+/* ---- Threads that wait ------------------------------------------------------------- */
+
+/* A receive that waits, on its stack. When it is woken, a message is for it. */
+struct recv_waiter {
+    struct a3mi_waiter waiter;
+    struct a3mi_socket *socket;
+    bool promised;
+};
+
+static bool recv_wake(struct a3mi_waitq_entry *entry, uint32_t keys, struct a3mi_wakes *wakes)
+{
+    struct a3mi_waiter *waiter = a3mi_container_of(entry, struct a3mi_waiter, entry);
+    struct recv_waiter *self = a3mi_container_of(waiter, struct recv_waiter, waiter);
+    self->promised = (keys & A3MI_KEY_IN) != 0;
+    self->socket->inbox_promised += self->promised;
+    a3mi_waiter_take(waiter, wakes);
+    return true;
+}
+
+static const struct a3mi_waitq_ops recv_ops = {.wake = recv_wake};
+
+/*
+ * [socket] Whether a receive that did not wait may take a message: of a fair-ish socket only what is there
+ * beyond those that others were woken for.
+ */
+static bool may_pass(const struct a3mi_socket *socket)
+{
+    return a3mi_socket_option(socket, A3M_OPT_FAIR) == 0 || socket->inbox_count > socket->inbox_promised;
+}
+
 /* [socket] The next message, or NULL. */
 static a3m_msg *take(const struct source *from, bool *carry)
 {
@@ -62,14 +92,34 @@ static int hopeless(const struct source *from)
     return A3M_OK;
 }
 
-/* [socket] Waits until something may be there. */
-static int wait_readable(const struct source *from, a3m_time deadline, bool *looked)
+/* [socket] Sleeps until there may be something. *had_turn: it was woken for a message. */
+static int park(const struct source *from, a3m_time deadline, bool *had_turn)
 {
     struct a3mi_socket *socket = from->socket;
     struct a3mi_waitq *queue = from->link != NULL ? &from->link->pollable.queue : &socket->pollable.queue;
-    struct a3mi_wait_for what = {queue, A3MI_KEY_IN | (from->or_none ? A3MI_KEY_NONE : 0u), true};
+    struct recv_waiter self = {.socket = socket};
+    *had_turn = false;
+    int result = a3mi_socket_may_wait(socket, deadline);
+    if (result != A3M_OK) {
+        return result;
+    }
+    a3mi_waiter_init(&self.waiter, A3MI_KEY_IN | (from->or_none ? A3MI_KEY_NONE : 0u), true);
+    self.waiter.entry.ops = &recv_ops;
+    a3mi_waitq_add(queue, &self.waiter.entry);
+    result = a3mi_socket_park(socket, &self.waiter, deadline);
+    socket->inbox_promised -= self.promised;
+    *had_turn = self.promised;
+    if (socket->closed) {
+        return a3mi_fail(A3M_ECLOSED, "the socket '%s' was closed", socket->tag.s);
+    }
+    return result == A3M_EINTR ? a3mi_fail(A3M_EINTR, "a signal arrived") : result;
+}
+
+/* [socket] Waits until something may be there. */
+static int wait_readable(const struct source *from, a3m_time deadline, bool *looked, bool *had_turn)
+{
+    struct a3mi_socket *socket = from->socket;
     bool try_form = deadline.ns == A3M_NOW.ns;
-    bool woken;
     int result = hopeless(from);
     if (result != A3M_OK) {
         return result;
@@ -77,12 +127,12 @@ static int wait_readable(const struct source *from, a3m_time deadline, bool *loo
     if (try_form && *looked) {
         return a3mi_fail(A3M_EAGAIN, "no message");
     }
-    result = a3mi_socket_wait(socket, &what, deadline, &woken);
+    result = park(from, deadline, had_turn);
     *looked = true;
-    if (result == A3M_ETIMEDOUT && has_message(from)) {
+    if (result == A3M_ETIMEDOUT && *had_turn && has_message(from)) {
         return A3M_OK;
     }
-    if (result != A3M_OK && woken && socket->inbox_count > 0) {
+    if (result != A3M_OK && *had_turn && socket->inbox_count > 0) {
         a3mi_socket_wake(socket, A3MI_KEY_IN, 1);
     }
     if (result == A3M_ETIMEDOUT) {
@@ -95,6 +145,7 @@ static int recv_many(const struct source *from, a3m_msg **msgs, size_t max, a3m_
 {
     struct a3mi_socket *socket = from->socket;
     bool looked = false;
+    bool had_turn = false;
     bool carry = false;
     int result = A3M_OK;
     size_t n = 0;
@@ -104,11 +155,12 @@ static int recv_many(const struct source *from, a3m_msg **msgs, size_t max, a3m_
             result = a3mi_fail(A3M_ECLOSED, "the socket '%s' is closed", socket->tag.s);
             break;
         }
-        while (n < max && (msgs[n] = take(from, &carry)) != NULL) {
+        while (n < max && ((n == 0 && had_turn) || may_pass(socket)) &&
+               (msgs[n] = take(from, &carry)) != NULL) {
             n++;
         }
         if (n == 0) {
-            result = max > 0 ? wait_readable(from, deadline, &looked)
+            result = max > 0 ? wait_readable(from, deadline, &looked, &had_turn)
                              : a3mi_fail(A3M_EINVAL, "room for no message");
         }
     }

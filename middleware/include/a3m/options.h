@@ -32,7 +32,10 @@ typedef enum a3m_option {
      * socket's type has it: 0 of REQ and REP, 1 of all others. For links that come up afterwards.
      */
     A3M_OPT_ORDERED,
-    /* Threads that wait to send are served in their order (fair-ish), not as is fastest (unfair); 0. */
+    /*
+     * Threads that wait are served in their order, and who comes later does not pass them (fair-ish), to send and
+     * to receive; 0: as is fastest (unfair).
+     */
     A3M_OPT_FAIR,
     A3M_OPT_CREDIT_BATCH, /* credit is returned when so many percent of it were taken; 25 */
     A3M_OPT_LAST_

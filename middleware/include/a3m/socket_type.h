@@ -160,7 +160,8 @@ A3M_API uint32_t a3m_base_events(const a3m_base *base);
 A3M_API int a3m_base_wait_events(a3m_base *base, uint32_t events, a3m_time deadline);
 /*
  * Something became possible: `events`, enough for `n` of those who take turns. To be said each time, also
- * when it was possible before: edges are made of it. [locked]
+ * when it was possible before: edges are made of it. After the type's state changed: a poller looks at the hook
+ * `events` at once. [locked]
  */
 A3M_API void a3m_base_raise(a3m_base *base, uint32_t events, unsigned n);
 /* Something was used up of what `events` says, so that the hook of that name may say less than before. [locked] */
