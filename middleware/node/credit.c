@@ -45,7 +45,7 @@ bool a3mi_credit_valid(const struct a3mi_credit *credit)
 void a3mi_credit_return(struct a3mi_credit *credit)
 {
     struct a3mi_link *link = credit->link;
-    if (credit->life != link->life) {
+    if (link == NULL || credit->life != link->life) {
         return; /* it went with the life of the link that it was of */
     }
     link->reserved--;
@@ -200,29 +200,44 @@ static int try_any(struct a3mi_socket *socket, struct a3mi_credit *credit, bool 
     return code != A3M_OK ? code : A3M_ENOCREDIT;
 }
 
-static int say(const struct a3mi_socket *socket, const struct a3mi_credit *credit, int code)
+/* Of a call for one link. */
+static int say_link(const struct a3mi_link *link, int code)
 {
-    bool one = credit->link != NULL;
     switch (code) {
-    case A3M_EMSGSIZE:
-        return a3mi_fail(code, "a message of %zu bytes: larger than the %s", credit->size,
-                         one ? "peer takes" : "peers take");
     case A3M_ELINKDOWN:
-        return a3mi_fail(code, "the link to %s/%s ended: %s", credit->link->peer_node.s,
-                         credit->link->peer_tag.s, a3m_strerror(credit->link->reason));
+        return a3mi_fail(code, "the link to %s/%s ended: %s", link->peer_node.s, link->peer_tag.s,
+                         a3m_strerror(link->reason));
     case A3M_ENOLINK:
-        return one ? a3mi_fail(code, "the link to %s/%s is not up", credit->link->peer_node.s,
-                               credit->link->peer_tag.s)
-                   : a3mi_fail(code, "no link is up or coming up");
+        return a3mi_fail(code, "the link to %s/%s is not up", link->peer_node.s, link->peer_tag.s);
     case A3M_ENOCREDIT:
-    case A3M_ETIMEDOUT:
-        return a3mi_fail(code, "%s%s", code == A3M_ETIMEDOUT ? "the deadline passed; " : "",
-                         one ? "the link has no credit: its receiver must take messages first"
-                         : socket->links_up > 0 ? "no link has credit: a receiver must take messages first"
-                                                : "no link is up");
-    case A3M_EINTR: return a3mi_fail(code, "a signal arrived");
+        return a3mi_fail(code, "the link has no credit: its receiver must take messages first");
+    case A3M_ETIMEDOUT: return a3mi_fail(code, "the deadline passed; the link has no credit");
     default: return code;
     }
+}
+
+/* Of a call that any link would do for. */
+static int say_any(const struct a3mi_socket *socket, int code)
+{
+    const char *why = socket->links_up > 0 ? "no link has credit: a receiver must take messages first"
+                                           : "no link is up";
+    switch (code) {
+    case A3M_ENOLINK: return a3mi_fail(code, "no link is up or coming up");
+    case A3M_ENOCREDIT: return a3mi_fail(code, "%s", why);
+    case A3M_ETIMEDOUT: return a3mi_fail(code, "the deadline passed; %s", why);
+    default: return code;
+    }
+}
+
+static int say(const struct a3mi_socket *socket, const struct a3mi_credit *credit, int code)
+{
+    if (code == A3M_EMSGSIZE) {
+        return a3mi_fail(code, "a message of %zu bytes is larger than is taken there", credit->size);
+    }
+    if (code == A3M_EINTR) {
+        return a3mi_fail(code, "a signal arrived");
+    }
+    return credit->link != NULL ? say_link(credit->link, code) : say_any(socket, code);
 }
 
 static int stand_in_line(struct a3mi_socket *socket, struct a3mi_credit *credit, a3m_time deadline)
