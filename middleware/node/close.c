@@ -10,6 +10,7 @@
  *   5  the reader thread stops; memory goes with the last count
  */
 #include "node/node.h"
+#include "node/schedule.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,7 @@ struct closing {
     struct a3mi_parker *parker;
     uint64_t lost; /* messages given up before closing came to its end */
     uint64_t unfinished;
+    uint64_t scheduled; /* messages whose time had not come */
 };
 
 /* [engine] */
@@ -149,6 +151,7 @@ static void finish(void *arg, struct a3mi_turn *turn)
     node->closer = NULL;
     a3mi_engine_drain(node, turn);
     job->lost = node->lost_undelivered + node->lost_unknown;
+    job->scheduled = a3mi_schedules_drop(node);
     end_links(node, job, turn->now);
     a3mi_assoc_goodbye(node->assoc, turn->now);
     for (int i = 0; i < 3; i++) {
@@ -192,7 +195,7 @@ static int close_node(struct a3mi_node *node, a3m_time deadline, a3m_close_repor
     }
     uint64_t left = node->lost_undelivered + node->lost_unknown - job.lost + job.unfinished;
     if (report != NULL) {
-        report->undelivered = node->lost_undelivered;
+        report->undelivered = node->lost_undelivered + job.scheduled;
         report->unknown = node->lost_unknown;
         report->unread = a3mi_node_given_up(node).unread;
         report->links_unfinished = job.unfinished;

@@ -9,6 +9,7 @@
  * lock is let go.
  */
 #include "node/node.h"
+#include "node/schedule.h"
 
 #include <limits.h>
 
@@ -51,6 +52,7 @@ static void drain_outbox(struct a3mi_node *node, struct a3mi_turn *turn)
         case A3MI_CMD_CREDIT:
             a3mi_flow_send_credit(a3mi_container_of(entry, struct a3mi_link, credit), turn->now);
             break;
+        case A3MI_CMD_SCHEDULE: a3mi_schedule_on_command(entry, turn->now); break;
         }
     }
     turn->more = true;

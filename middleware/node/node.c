@@ -252,6 +252,7 @@ static struct a3mi_node *alloc_node(void)
         return NULL;
     }
     a3mi_list_init(&node->guests);
+    a3mi_list_init(&node->schedules);
     if (pthread_mutex_init(&node->idle_lock, NULL) != 0) {
         pthread_mutex_destroy(&node->names_lock);
         free(node);
@@ -504,6 +505,7 @@ int a3m_node_get_stats(a3m_node handle, a3m_node_stats *stats)
     a3mi_reader_get_stats(job.node->reader, &reader);
     stats->links_now = atomic_load_explicit(&job.node->links_up, memory_order_relaxed);
     stats->outbox_bytes_now = atomic_load_explicit(&job.node->outbox_bytes, memory_order_relaxed);
+    stats->scheduled_dropped = atomic_load_explicit(&job.node->scheduled_dropped, memory_order_relaxed);
     stats->turns = reader.turns;
     stats->reader_wakeups = reader.reader_wakeups;
     stats->reader_rx_wakeups = reader.reader_rx_wakeups;

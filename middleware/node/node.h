@@ -54,6 +54,7 @@ enum a3mi_command {
     A3MI_CMD_LINK,        /* a new link: ask for it */
     A3MI_CMD_UNLINK,      /* end a link, behind what was sent on it */
     A3MI_CMD_CREDIT,      /* a link has credit to return */
+    A3MI_CMD_SCHEDULE,    /* a message is to be sent later, or not any more */
 };
 
 /* ---- Timed events: the reader thread's queue -------------------------------- */
@@ -62,6 +63,14 @@ enum a3mi_command {
 struct a3mi_event {
     struct a3mi_timer_node timer;
     void (*fire)(struct a3mi_event *event, int64_t now);
+};
+
+struct a3mi_node;
+
+/* What is done after a turn, on the thread that ran it, no lock held; in the order of adding. */
+struct a3mi_after {
+    struct a3mi_after *next;
+    void (*run)(struct a3mi_node *node, struct a3mi_after *after);
 };
 
 /* ---- Links ------------------------------------------------------------------ */
@@ -213,6 +222,7 @@ struct a3mi_node {
     struct a3mi_map64 links; /* number → link */
     uint64_t next_number;
     struct a3mi_heap events;
+    struct a3mi_list schedules; /* messages to be sent later (schedule.h) */
     struct a3mi_list batch;     /* sockets with messages of this turn */
     struct a3mi_list finishing; /* links that may be finished by this turn */
     struct a3mi_turn *turn;
@@ -241,7 +251,8 @@ struct a3mi_node {
     _Atomic uint32_t window_waiting; /* [atomic] sockets that may have threads waiting for room */
     _Atomic uint32_t window_filled;  /* [atomic] the outbox became full, and pollers may not know yet */
     _Atomic uint64_t links_up;
-    _Atomic uint64_t discarded; /* [atomic] messages in receive queues of closed sockets */
+    _Atomic uint64_t scheduled_dropped; /* [atomic] */
+    _Atomic uint64_t discarded;         /* [atomic] messages in receive queues of closed sockets */
 
     pthread_mutex_t idle_lock; /* a leaf */
     uint32_t live_handles;     /* [idle] of node, sockets and links: calls may be inside */
@@ -442,6 +453,8 @@ struct a3mi_given_up a3mi_node_given_up(const struct a3mi_node *node);
 /* [engine] A peer was given up by policy, for A3M_ESILENT or A3M_ENOMEM; `lost` with it. */
 void a3mi_node_report_given_up(struct a3mi_node *node, const struct a3mi_peer *peer, int why, uint64_t links,
                                const struct a3mi_given_up *lost);
+/* [engine] Adds to what is done after the turn. */
+void a3mi_turn_add_after(struct a3mi_turn *turn, struct a3mi_after *after);
 /* After a turn, no lock held. */
 void a3mi_node_after(struct a3mi_node *node, void *what);
 /* The node closes: threads that wait in pollers leave it. */

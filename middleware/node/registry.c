@@ -56,7 +56,8 @@ int a3mi_registry_get(uint64_t handle, enum a3mi_handle_kind kind, void **obj)
     static const char *const names[] = {[A3MI_KIND_NODE] = "node",
                                         [A3MI_KIND_SOCKET] = "socket",
                                         [A3MI_KIND_LINK] = "link",
-                                        [A3MI_KIND_POLLER] = "poller"};
+                                        [A3MI_KIND_POLLER] = "poller",
+                                        [A3MI_KIND_SCHEDULED] = "scheduled message"};
     if (handle != 0 && (uint32_t)handle < atomic_load_explicit(&inherited, memory_order_relaxed)) {
         return a3mi_fail(A3M_EFORKED, "handles do not survive fork(): make a new node in the child");
     }

@@ -15,6 +15,7 @@ enum a3mi_handle_kind {
     A3MI_KIND_SOCKET,
     A3MI_KIND_LINK,
     A3MI_KIND_POLLER,
+    A3MI_KIND_SCHEDULED,
 };
 
 /* The handle; 0 when there is no memory. */

@@ -15,20 +15,60 @@
 #define REPORT_INTERVAL_NS INT64_C(1000000000)
 
 struct report {
+    struct a3mi_after after;
     int code;
     char text[600];
 };
 
+void a3mi_turn_add_after(struct a3mi_turn *turn, struct a3mi_after *after)
+{
+    struct a3mi_after **end = (struct a3mi_after **)&turn->after;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    after->next = NULL;
+    *end = after;
+}
+
+void a3mi_node_after(struct a3mi_node *node, void *what)
+{
+    struct a3mi_after *after = what;
+    while (after != NULL) {
+        struct a3mi_after *next = after->next; /* it may be gone once it was run */
+        after->run(node, after);
+        after = next;
+    }
+}
+
+static void tell(struct a3mi_node *node, struct a3mi_after *after)
+{
+    struct report *report = a3mi_container_of(after, struct report, after);
+    node->config.report(node->config.report_arg, report->code, report->text);
+    free(report);
+}
+
+/* Whether this turn tells something already. */
+static bool tells(const struct a3mi_turn *turn)
+{
+    for (const struct a3mi_after *it = turn->after; it != NULL; it = it->next) {
+        if (it->run == tell) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Room for the next report of this turn; NULL: nobody asks, one is under way already, or no memory. */
 static struct report *begin(const struct a3mi_node *node, int code)
 {
-    if (node->config.report == NULL || node->turn->after != NULL) {
+    if (node->config.report == NULL || tells(node->turn)) {
         return NULL;
     }
     struct report *report = malloc(sizeof(*report));
     if (report != NULL) {
         report->code = code;
-        node->turn->after = report;
+        report->after.run = tell;
+        a3mi_turn_add_after(node->turn, &report->after);
     }
     return report;
 }
@@ -67,11 +107,4 @@ void a3mi_node_report_given_up(struct a3mi_node *node, const struct a3mi_peer *p
              " that came from it are read by nobody",
              id != NULL ? id->s : "", why == A3M_ESILENT ? "was silent" : "held too much memory", links,
              lost->undelivered, lost->unknown, lost->unread);
-}
-
-void a3mi_node_after(struct a3mi_node *node, void *what)
-{
-    struct report *report = what;
-    node->config.report(node->config.report_arg, report->code, report->text);
-    free(report);
 }

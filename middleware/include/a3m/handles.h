@@ -34,6 +34,10 @@ typedef struct {
 
 typedef struct {
     uint64_t v;
+} a3m_scheduled;
+
+typedef struct {
+    uint64_t v;
 } a3m_request;
 
 #endif

@@ -185,6 +185,8 @@ typedef struct a3m_node_stats {
     uint64_t waiter_sleeps;        /* times a waiting caller slept without the reader role */
     uint64_t wakes;                /* sleeping threads woken by this node's threads */
     uint64_t role_transfers;       /* times the reader role changed hands */
+
+    uint64_t scheduled_dropped; /* messages of a3m_send_at that could not be sent when their time came */
 } a3m_node_stats;
 
 A3M_API int a3m_node_get_stats(a3m_node node, a3m_node_stats *stats);
