@@ -126,7 +126,7 @@ static void test_move_of_a_receiver_with_losses_is_followed_in_seconds(void **st
 
         begin(&w, &tap, seed);
         w.net.faults.loss = 50;
-        assert_int_equal(world_send(&w, 0, 1, 0, 1000, true), 1000);
+        assert_int_equal(world_send(&w, 0, 1, 0, 1000, false), 1000);
         world_run(&w, WORLD_MS);
         move(&w, 1, 10);
         (void)await(&w, 1000, 0, 5 * WORLD_S);
