@@ -236,6 +236,7 @@ static void send_request(struct a3mi_link *link, int64_t now)
     link->backoff_before = link->backoff;
     link->armed_interval = a3mi_backoff_attempt(&link->backoff);
     link->attempts = link->backoff.attempts;
+    a3mi_link_ask_resolver(link);
     int result = renew(link);
     if (result == A3M_OK) {
         describe(link, &control);
@@ -408,6 +409,7 @@ static void act_outside(struct a3mi_link *link, uint32_t actions, const struct a
     if ((actions & A3MI_DO_COUNT) != 0) {
         link->armed_interval = a3mi_backoff_attempt(&link->backoff);
         link->attempts = link->backoff.attempts;
+        a3mi_link_ask_resolver(link);
         arm(link, now);
     }
     if ((actions & A3MI_DO_CANCEL_TIMER) != 0) {

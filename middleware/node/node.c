@@ -505,6 +505,7 @@ int a3m_node_get_stats(a3m_node handle, a3m_node_stats *stats)
     a3mi_reader_get_stats(job.node->reader, &reader);
     stats->links_now = atomic_load_explicit(&job.node->links_up, memory_order_relaxed);
     stats->outbox_bytes_now = atomic_load_explicit(&job.node->outbox_bytes, memory_order_relaxed);
+    stats->bad_resolutions = atomic_load_explicit(&job.node->bad_resolutions, memory_order_relaxed);
     stats->scheduled_dropped = atomic_load_explicit(&job.node->scheduled_dropped, memory_order_relaxed);
     stats->turns = reader.turns;
     stats->reader_wakeups = reader.reader_wakeups;

@@ -252,6 +252,7 @@ struct a3mi_node {
     _Atomic uint32_t window_filled;  /* [atomic] the outbox became full, and pollers may not know yet */
     _Atomic uint64_t links_up;
     _Atomic uint64_t scheduled_dropped; /* [atomic] */
+    _Atomic uint64_t bad_resolutions;   /* [atomic] answers of the resolver that are no address */
     _Atomic uint64_t discarded;         /* [atomic] messages in receive queues of closed sockets */
 
     pthread_mutex_t idle_lock; /* a leaf */
@@ -375,6 +376,11 @@ void a3mi_flow_on_credit(struct a3mi_link *link, uint32_t epoch, uint64_t messag
 
 /* [socket] The socket closes: nothing can be sent any more, and so nothing is given back. */
 void a3mi_reservations_drop(struct a3mi_socket *socket);
+
+/* ---- resolve.c ------------------------------------------------------------------- */
+
+/* [engine] A link asks by node id: after the turn the application's resolver is asked, if that is of use. */
+void a3mi_link_ask_resolver(struct a3mi_link *link);
 
 /* ---- heartbeat.c ---------------------------------------------------------------- */
 

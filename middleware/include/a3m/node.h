@@ -88,6 +88,14 @@ typedef struct a3m_node_config {
     uint32_t
         max_peers; /* beyond, strangers are put off, or take the place of idle ones without links; 16,384 */
     uint32_t max_peer_links; /* that one peer may ask for; beyond, it is refused for now; 1,024 */
+    /*
+     * Asked where the node `id` is, when a link is asked for by node id and no address is known, or nobody answers
+     * at the one that is: writes "udp://192.0.2.7:7101" into `address` (`size` bytes) and returns 0, or
+     * A3M_ENOADDR. Any thread, no lock held; must return soon, as it keeps that thread from the network. NULL:
+     * nobody is asked. a3m_hosts_resolve reads a file.
+     */
+    int (*resolve)(void *arg, const char *id, char *address, size_t size);
+    void *resolve_arg;
 } a3m_node_config;
 
 /*
@@ -114,6 +122,17 @@ A3M_API int a3m_node_address(a3m_node node, char *buf, size_t size);
  * win. Resolving a name may block. A3M_EINVAL, A3M_ENOADDR.
  */
 A3M_API int a3m_node_set_peer(a3m_node node, const char *id, const char *address);
+
+/*
+ * A resolver for a3m_node_config.resolve that reads a file of lines "ID ADDRESS" ('#' begins a comment), and reads
+ * it again when it has changed; a file that is bad by then leaves what was read before. Any number of nodes may use
+ * one; it is closed after them. A3M_EINVAL (the detail text names the line), A3M_ENOMEM, A3M_ENOENT and other
+ * errors of the file.
+ */
+typedef struct a3m_hosts a3m_hosts;
+A3M_API int a3m_hosts_open(a3m_hosts **hosts, const char *path);
+A3M_API int a3m_hosts_resolve(void *hosts, const char *id, char *address, size_t size);
+A3M_API void a3m_hosts_close(a3m_hosts *hosts);
 
 /*
  * What became of a node's messages that did not go the usual way: of all those of
@@ -186,6 +205,7 @@ typedef struct a3m_node_stats {
     uint64_t wakes;                /* sleeping threads woken by this node's threads */
     uint64_t role_transfers;       /* times the reader role changed hands */
 
+    uint64_t bad_resolutions;   /* answers of the resolver that are no address of this transport */
     uint64_t scheduled_dropped; /* messages of a3m_send_at that could not be sent when their time came */
 } a3m_node_stats;
 
