@@ -127,6 +127,8 @@ static void change(struct a3mi_link *link, enum a3mi_link_state state, bool ende
     if (link->state != state) {
         link->state = state; /* not written without the engine lock, where only `ended` changes */
     }
+    /* One that the peer asked for, and that did not come to be, is nobody's concern; nor is one that is another. */
+    bool ends = ended && !link->ended && link->counted && link->alias == NULL;
     link->ended = ended;
     link->counted = true;
     socket->links_up += (size_t)is_up(link) - (size_t)was_up;
@@ -136,9 +138,13 @@ static void change(struct a3mi_link *link, enum a3mi_link_state state, bool ende
     } else if (was_up && !is_up(link)) {
         atomic_fetch_sub_explicit(&socket->node->links_up, 1, memory_order_relaxed);
     }
+    if (ends) {
+        a3mi_event_log_add(link, A3M_EVENT_ENDED, link->reason, NULL);
+    }
     /* Who waits for a link "or none" learns it here: one that is being cancelled may stay for long. */
     if ((was_up || was_coming) && socket->links_up == 0 && socket->links_coming == 0) {
         a3mi_socket_wake(socket, A3MI_KEY_LINK | A3MI_KEY_NONE, SIZE_MAX);
+        a3mi_event_log_no_links(socket);
     }
     a3mi_flow_refresh(link);
     if (was_up != is_up(link) || was_coming != is_coming(link)) {
@@ -289,6 +295,7 @@ static void tell_up(struct a3mi_link *link)
 {
     struct a3mi_socket *socket = link->socket;
     link->told_up = true;
+    a3mi_event_log_add(link, A3M_EVENT_UP, A3M_OK, NULL);
     if (socket->type->link_up != NULL) {
         socket->type->link_up(socket, socket->state, (a3m_link){link->handle});
     }
@@ -405,12 +412,14 @@ static void act_outside(struct a3mi_link *link, uint32_t actions, const struct a
             link->armed_interval = link->backoff.min_ns;
         }
         arm(link, now);
+        a3mi_event_log_add(link, A3M_EVENT_RETRYING, link->reason, NULL);
     }
     if ((actions & A3MI_DO_COUNT) != 0) {
         link->armed_interval = a3mi_backoff_attempt(&link->backoff);
         link->attempts = link->backoff.attempts;
         a3mi_link_ask_resolver(link);
         arm(link, now);
+        a3mi_event_log_add(link, A3M_EVENT_RETRYING, A3M_ESILENT, NULL);
     }
     if ((actions & A3MI_DO_CANCEL_TIMER) != 0) {
         a3mi_event_cancel(node, &link->retry);

@@ -297,6 +297,9 @@ static enum a3mi_link_event refusal_event(struct a3mi_link *link, const struct a
     if (!link->ended) { /* a refusal that comes after this end closed or ended the link says nothing new */
         link->reason = a3mi_refusal_code(control->refusal);
     }
+    if (link->state == A3MI_LINK_REQUESTING && !link->ended) {
+        a3mi_event_log_add(link, A3M_EVENT_REFUSED, link->reason, control->text);
+    }
     if (a3mi_refusal_final(control->refusal)) {
         return A3MI_ON_REFUSE_FINAL;
     }

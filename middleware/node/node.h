@@ -34,6 +34,7 @@
 #include "core/assoc.h"
 #include "core/backoff.h"
 #include "core/link_machine.h"
+#include "node/event_log.h"
 #include "node/registry.h"
 #include "proto/control.h"
 #include "runtime/clock.h"
@@ -195,7 +196,8 @@ struct a3m_base {
     struct a3mi_map64 reservations; /* number → what reserve.c keeps */
     uint64_t last_reservation;
     uint64_t unread, undelivered, unknown, dropped, window_waits;
-    uint64_t untold; /* given up, and no drain has said so */
+    struct a3mi_event_log event_log; /* what became of its links (event_log.h) */
+    uint64_t untold;                 /* given up, and no drain has said so */
     int untold_reason;
 
     struct a3mi_list in_batch; /* [engine] */

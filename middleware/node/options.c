@@ -35,6 +35,8 @@ static const a3m_option_info table[] = {
      "whether threads that wait are served in their order, and not passed"},
     {A3M_OPT_CREDIT_BATCH, "credit-batch", A3M_OPTION_INT, 25, 1, 100,
      "percent of the credit that are taken before it is returned"},
+    {A3M_OPT_EVENTS, "events", A3M_OPTION_INT, 0, 0, 4096,
+     "how many events of links are kept until they are read; 0: none"},
 };
 
 #define ROWS (sizeof(table) / sizeof(table[0]))

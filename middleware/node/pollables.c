@@ -64,9 +64,45 @@ static void socket_unref(struct a3mi_pollable *pollable)
 static const struct a3mi_pollable_ops socket_ops = {socket_lock, socket_unlock, socket_events, socket_ref,
                                                     socket_unref};
 
+/* ---- Events of sockets ------------------------------------------------------------- */
+
+static struct a3mi_socket *logging(struct a3mi_pollable *pollable)
+{
+    return a3mi_container_of(pollable, struct a3m_base, event_log.pollable);
+}
+
+static void log_lock(struct a3mi_pollable *pollable)
+{
+    a3mi_socket_lock(logging(pollable));
+}
+
+static void log_unlock(struct a3mi_pollable *pollable)
+{
+    a3mi_socket_unlock(logging(pollable));
+}
+
+static uint32_t log_events(struct a3mi_pollable *pollable)
+{
+    const struct a3mi_socket *socket = logging(pollable);
+    return socket->closed ? A3MI_KEY_HUP : socket->event_log.count > 0 ? A3MI_KEY_IN : 0;
+}
+
+static void log_ref(struct a3mi_pollable *pollable)
+{
+    a3mi_socket_ref(logging(pollable));
+}
+
+static void log_unref(struct a3mi_pollable *pollable)
+{
+    a3mi_socket_unref(logging(pollable));
+}
+
+static const struct a3mi_pollable_ops log_ops = {log_lock, log_unlock, log_events, log_ref, log_unref};
+
 void a3mi_socket_pollable_init(struct a3mi_socket *socket)
 {
     a3mi_pollable_init(&socket->pollable, &socket_ops, socket->node->handle);
+    a3mi_pollable_init(&socket->event_log.pollable, &log_ops, socket->node->handle);
 }
 
 /* ---- Links ------------------------------------------------------------------------ */

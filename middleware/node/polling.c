@@ -28,15 +28,20 @@ int a3mi_poll_hold(a3m_pollable what, struct a3mi_held *held)
     void *obj;
     held->handle = what.v;
     enum a3mi_handle_kind kind = what.kind == A3M_POLLABLE_LINK ? A3MI_KIND_LINK : A3MI_KIND_SOCKET;
-    if (what.kind != A3M_POLLABLE_SOCKET && what.kind != A3M_POLLABLE_LINK) {
+    if (what.kind != A3M_POLLABLE_SOCKET && what.kind != A3M_POLLABLE_LINK &&
+        what.kind != A3M_POLLABLE_EVENTS) {
         return a3mi_fail(A3M_EINVAL, "%u is no kind of pollable", what.kind);
     }
     int result = a3mi_registry_get(what.v, kind, &obj);
     if (result != A3M_OK) {
         return not_there(what, result);
     }
-    held->pollable = kind == A3MI_KIND_LINK ? &((struct a3mi_link *)obj)->pollable
-                                            : &((struct a3mi_socket *)obj)->pollable;
+    if (what.kind == A3M_POLLABLE_LINK) {
+        held->pollable = &((struct a3mi_link *)obj)->pollable;
+    } else {
+        struct a3mi_socket *socket = obj;
+        held->pollable = what.kind == A3M_POLLABLE_EVENTS ? &socket->event_log.pollable : &socket->pollable;
+    }
     return A3M_OK;
 }
 

@@ -27,6 +27,7 @@ static void free_socket(struct a3mi_socket *socket)
         socket->type->fini(socket, socket->state);
     }
     pthread_mutex_destroy(&socket->lock);
+    a3mi_event_log_fini(&socket->event_log);
     free(socket->state);
     free(socket);
     a3mi_node_unref(node);
@@ -282,6 +283,7 @@ static void discard_inbox(struct a3mi_socket *socket)
 static void wake_all(struct a3mi_socket *socket)
 {
     a3mi_socket_wake(socket, A3MI_KEY_HUP, SIZE_MAX);
+    (void)a3mi_waitq_wake(&socket->event_log.pollable.queue, A3MI_KEY_HUP, SIZE_MAX, &socket->wakes);
     a3mi_socket_wake_drains(socket);
 }
 
@@ -355,6 +357,17 @@ static bool change_capacities(struct a3mi_socket *socket)
     return carry;
 }
 
+/* [socket] What follows from an option at once. *carry: to be carried. A3M_ENOMEM. */
+static int apply_option(struct a3mi_socket *socket, a3m_option option, int64_t value, bool *carry)
+{
+    switch (option) {
+    case A3M_OPT_CREDIT_MESSAGES:
+    case A3M_OPT_CREDIT_BYTES: *carry = change_capacities(socket); return A3M_OK;
+    case A3M_OPT_EVENTS: return a3mi_event_log_resize(&socket->event_log, (size_t)value, &socket->wakes);
+    default: return A3M_OK;
+    }
+}
+
 int a3m_socket_set(a3m_socket handle, a3m_option option, int64_t value)
 {
     struct a3mi_socket *socket;
@@ -364,9 +377,13 @@ int a3m_socket_set(a3m_socket handle, a3m_option option, int64_t value)
     }
     bool carry = false;
     a3mi_socket_lock(socket);
+    struct a3mi_options before = socket->options;
     result = a3mi_options_set(&socket->options, option, value);
-    if (result == A3M_OK && (option == A3M_OPT_CREDIT_MESSAGES || option == A3M_OPT_CREDIT_BYTES)) {
-        carry = change_capacities(socket);
+    if (result == A3M_OK) {
+        result = apply_option(socket, option, value, &carry);
+    }
+    if (result != A3M_OK) {
+        socket->options = before;
     }
     a3mi_socket_unlock(socket);
     if (carry) {

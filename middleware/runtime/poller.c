@@ -46,6 +46,15 @@ static void home_less(struct a3mi_poller *poller, uint64_t home)
 
 /* ---- Entries ----------------------------------------------------------------------------- */
 
+/*
+ * What it is found by. A socket and its events have one handle: the index in it has 31 bits at most, as there is
+ * no memory for more slots, and the 32nd tells them apart.
+ */
+static uint64_t key_of(a3m_pollable what)
+{
+    return what.kind == A3M_POLLABLE_EVENTS ? what.v ^ UINT64_C(1) << 31 : what.v;
+}
+
 /* Room in the outbox is part of what makes a pollable writable. */
 static uint32_t keys_for(uint32_t events)
 {
@@ -81,7 +90,7 @@ void a3mi_poll_drop(struct a3mi_poll_entry *entry)
     a3mi_waitq_remove(&entry->wait);
     a3mi_poll_settle(entry, &wakes);
     unlock_and_wake(pollable, &wakes);
-    (void)a3mi_map64_del(&poller->entries, entry->what.v);
+    (void)a3mi_map64_del(&poller->entries, key_of(entry->what));
     home_less(poller, pollable->home);
     a3mi_list_remove(&entry->given);
     pollable->ops->unref(pollable);
@@ -118,12 +127,12 @@ static struct a3mi_poll_entry *new_entry(struct a3mi_poller *poller, a3m_pollabl
 static int enter(struct a3mi_poll_entry *entry)
 {
     struct a3mi_poller *poller = entry->poller;
-    int result = a3mi_map64_put(&poller->entries, entry->what.v, entry);
+    int result = a3mi_map64_put(&poller->entries, key_of(entry->what), entry);
 
     if (result == 0) {
         result = home_more(poller, entry->pollable->home);
         if (result != 0) {
-            (void)a3mi_map64_del(&poller->entries, entry->what.v);
+            (void)a3mi_map64_del(&poller->entries, key_of(entry->what));
         }
     }
     return result;
@@ -137,7 +146,7 @@ static int add_locked(struct a3mi_poller *poller, a3m_pollable what, struct a3mi
     if (atomic_load(&poller->closed)) {
         return a3mi_fail(A3M_ECLOSED, "the poller is closed");
     }
-    if (a3mi_map64_get(&poller->entries, what.v) != NULL) {
+    if (a3mi_map64_get(&poller->entries, key_of(what)) != NULL) {
         return a3mi_fail(A3M_EEXIST, "the poller watches it already");
     }
     struct a3mi_poll_entry *entry = new_entry(poller, what, pollable, events, user);
@@ -194,7 +203,7 @@ int a3mi_poller_modify(struct a3mi_poller *poller, a3m_pollable what, uint32_t e
     int result = 0;
 
     (void)pthread_mutex_lock(&poller->scan);
-    struct a3mi_poll_entry *entry = a3mi_map64_get(&poller->entries, what.v);
+    struct a3mi_poll_entry *entry = a3mi_map64_get(&poller->entries, key_of(what));
     if (entry == NULL) {
         result = a3mi_fail(A3M_ENOENT, "the poller does not watch it");
     } else if (((entry->flags | events) & A3M_POLL_EXCLUSIVE) != 0) {
@@ -211,7 +220,7 @@ int a3mi_poller_remove(struct a3mi_poller *poller, a3m_pollable what)
     int result = 0;
 
     (void)pthread_mutex_lock(&poller->scan);
-    struct a3mi_poll_entry *entry = a3mi_map64_get(&poller->entries, what.v);
+    struct a3mi_poll_entry *entry = a3mi_map64_get(&poller->entries, key_of(what));
     if (entry != NULL) {
         a3mi_poll_drop(entry);
     } else {

@@ -14,6 +14,7 @@
 #include <a3m/payload.h>
 #include <a3m/poller.h>
 #include <a3m/socket.h>
+#include <a3m/socket_event.h>
 #include <a3m/time.h>
 #include <a3m/version.h>
 

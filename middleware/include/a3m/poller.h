@@ -5,7 +5,7 @@
  *
  * Events are what is possible without waiting:
  *
- *   A3M_POLL_IN    a receive would return a message (REQ: an outcome)
+ *   A3M_POLL_IN    a receive would return a message (REQ: an outcome); of a socket's events: one is there
  *   A3M_POLL_OUT   a send would be taken: some link has credit, and the outbox room
  *   A3M_POLL_HUP   the socket is closed, the link has ended; always watched
  *   A3M_POLL_ERR   besides HUP: it ended by an error; always watched
@@ -63,6 +63,7 @@ enum {
     A3M_POLLABLE_SOCKET,
     A3M_POLLABLE_LINK,
     A3M_POLLABLE_FD,
+    A3M_POLLABLE_EVENTS,
 };
 
 static inline a3m_pollable a3m_pollable_socket(a3m_socket socket)
@@ -73,6 +74,12 @@ static inline a3m_pollable a3m_pollable_socket(a3m_socket socket)
 static inline a3m_pollable a3m_pollable_link(a3m_link link)
 {
     return (a3m_pollable){A3M_POLLABLE_LINK, link.v};
+}
+
+/* The events of a socket (a3m/socket_event.h), apart from its messages: IN, and HUP. */
+static inline a3m_pollable a3m_pollable_events(a3m_socket socket)
+{
+    return (a3m_pollable){A3M_POLLABLE_EVENTS, socket.v};
 }
 
 /* A file descriptor that epoll(7) takes: a socket, a pipe, an eventfd, a timerfd. It stays the caller's. */

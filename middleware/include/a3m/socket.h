@@ -34,9 +34,10 @@
 
 A3M_BEGIN_DECLS
 
-/* Sizes of the texts in a3m_link_info, with their terminators. */
+/* Sizes of the texts in a3m_link_info and a3m_socket_event, with their terminators. */
 #define A3M_LINK_NAME_SIZE    256
 #define A3M_LINK_ADDRESS_SIZE 96
+#define A3M_LINK_TEXT_SIZE    256
 
 /* A type of socket; see a3m/socket_type.h for how they are made. */
 typedef struct a3m_socket_type a3m_socket_type;
