@@ -118,6 +118,7 @@ void a3mi_flow_refresh(struct a3mi_link *link)
     } else if (!can) {
         a3mi_list_remove(&link->sendable);
     }
+    a3mi_blocked_note(link);
 }
 
 /* The share of a capacity that is taken before it is returned; at least 1. */

@@ -125,6 +125,7 @@ static void change(struct a3mi_link *link, enum a3mi_link_state state, bool ende
     bool was_up = is_up(link);
     bool was_coming = link->counted && is_coming(link);
     if (link->state != state) {
+        link->unanswered = false;
         link->state = state; /* not written without the engine lock, where only `ended` changes */
     }
     /* One that the peer asked for, and that did not come to be, is nobody's concern; nor is one that is another. */
@@ -419,6 +420,8 @@ static void act_outside(struct a3mi_link *link, uint32_t actions, const struct a
         link->attempts = link->backoff.attempts;
         a3mi_link_ask_resolver(link);
         arm(link, now);
+        link->unanswered = true;
+        a3mi_blocked_note(link);
         a3mi_event_log_add(link, A3M_EVENT_RETRYING, A3M_ESILENT, NULL);
     }
     if ((actions & A3MI_DO_CANCEL_TIMER) != 0) {

@@ -250,6 +250,7 @@ int a3m_link_get_info(a3m_link handle, a3m_link_info *info)
     info->reserved_bytes = link->reserved_bytes;
     info->capacity_messages = link->capacity_messages;
     info->capacity_bytes = link->capacity_bytes;
+    info->blocked = a3mi_blocked_get(link, &info->blocked_since.ns);
     leave_link(own);
     return A3M_OK;
 }

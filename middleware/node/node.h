@@ -118,12 +118,13 @@ struct a3mi_link {
     struct a3mi_fifo inbox;
     struct a3mi_link *alias; /* counted: another link turned out to be the same */
     bool incoming;
-    bool told_up;   /* the type's link_up was called, link_down not yet */
-    bool ended;     /* as applications see it: CLOSED, or being cancelled */
-    bool unlinking; /* CMD_UNLINK was sent */
-    bool retired;   /* its handle is */
-    bool counted;   /* in the socket's links_up and links_coming */
-    int reason;     /* last refusal, or why it ended */
+    bool told_up;    /* the type's link_up was called, link_down not yet */
+    bool ended;      /* as applications see it: CLOSED, or being cancelled */
+    bool unlinking;  /* CMD_UNLINK was sent */
+    bool retired;    /* its handle is */
+    bool unanswered; /* REQUESTING: an interval passed without an answer */
+    bool counted;    /* in the socket's links_up and links_coming */
+    int reason;      /* last refusal, or why it ended */
     uint32_t attempts;
     int64_t next_attempt;
     struct a3mi_name peer_node; /* len 0: not known yet */
@@ -145,6 +146,8 @@ struct a3mi_link {
     uint64_t peer_capacity_bytes;         /* what a grant is worth when all was taken */
     uint32_t peer_epoch;
     uint64_t peer_max_message;
+    int blocked; /* why nothing can be sent, as far as the link knows (blocked.c) */
+    int64_t blocked_since;
     uint64_t acknowledged;
     uint64_t received, received_bytes; /* of this life */
     uint64_t beyond;                   /* bytes of the newest one received that no credit was needed for */
@@ -252,6 +255,7 @@ struct a3mi_node {
     _Atomic uint64_t unit_bytes; /* [atomic: relaxed] of units, as the last turn left them */
     _Atomic uint32_t window_waiting; /* [atomic] sockets that may have threads waiting for room */
     _Atomic uint32_t window_filled;  /* [atomic] the outbox became full, and pollers may not know yet */
+    _Atomic int64_t window_since;    /* [atomic: relaxed] when it last became full */
     _Atomic uint64_t links_up;
     _Atomic uint64_t scheduled_dropped; /* [atomic] */
     _Atomic uint64_t bad_resolutions;   /* [atomic] answers of the resolver that are no address */
@@ -373,6 +377,13 @@ void a3mi_flow_on_capacity(struct a3mi_link *link, const struct a3mi_control *co
 void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now);
 /* [engine] The peer's grant. */
 void a3mi_flow_on_credit(struct a3mi_link *link, uint32_t epoch, uint64_t messages, uint64_t bytes);
+
+/* ---- blocked.c ------------------------------------------------------------------- */
+
+/* [socket] Whether the link can send may have changed. */
+void a3mi_blocked_note(struct a3mi_link *link);
+/* [socket] Why nothing can be sent on it, the outbox included; A3M_OK: something can. */
+int a3mi_blocked_get(const struct a3mi_link *link, int64_t *since);
 
 /* ---- reserve.c ------------------------------------------------------------------- */
 

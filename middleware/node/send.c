@@ -20,6 +20,12 @@ void a3mi_window_return(struct a3mi_node *node, uint64_t messages, uint64_t byte
     }
 }
 
+static void note_full(struct a3mi_node *node)
+{
+    atomic_store_explicit(&node->window_since, a3mi_clock_now(), memory_order_relaxed);
+    atomic_store_explicit(&node->window_filled, 1, memory_order_release);
+}
+
 void a3mi_window_units(struct a3mi_node *node, uint64_t bytes)
 {
     uint64_t most = node->config.outbox_bytes;
@@ -33,7 +39,7 @@ void a3mi_window_units(struct a3mi_node *node, uint64_t bytes)
         atomic_store_explicit(&node->window_waiting, 1, memory_order_release);
     }
     if (outbox + before < most && outbox + bytes >= most) {
-        atomic_store_explicit(&node->window_filled, 1, memory_order_release);
+        note_full(node);
     }
 }
 
@@ -61,7 +67,7 @@ void a3mi_send_put(const struct a3mi_credit *credit, a3m_msg *msg)
     uint64_t before = atomic_fetch_add_explicit(&node->outbox_bytes, cost, memory_order_relaxed) +
                       atomic_load_explicit(&node->unit_bytes, memory_order_relaxed);
     if (before < node->config.outbox_bytes && before + cost >= node->config.outbox_bytes) {
-        atomic_store_explicit(&node->window_filled, 1, memory_order_release);
+        note_full(node);
     }
     a3mi_reader_push(node->reader, &msg->outbox);
     a3mi_link_consumed(link, A3MI_KEY_OUT);

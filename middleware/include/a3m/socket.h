@@ -134,6 +134,13 @@ typedef struct a3m_link_info {
         credit_bytes; /* what may be sent now; below 0 after the receiver lowered its capacity */
     uint64_t reserved_messages, reserved_bytes; /* besides: set aside for calls that have not used it yet */
     uint64_t capacity_messages, capacity_bytes; /* what this end grants its peer at a time */
+    /*
+     * Why nothing can be sent now: A3M_ENOLINK (not up), A3M_ESILENT (nor does the peer answer), A3M_ENOCREDIT,
+     * A3M_ENOWINDOW (the node's outbox is full). A3M_OK: something can; a message of more than `credit_bytes` may
+     * have to wait all the same.
+     */
+    int blocked;
+    a3m_time blocked_since; /* 0 when it is not */
 } a3m_link_info;
 
 A3M_API int a3m_link_get_info(a3m_link link, a3m_link_info *info);

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Links say why nothing can be sent on them, and since when. Two nodes that are
+ * never started: this test runs their engine turns, and so decides what is
+ * acknowledged and when.
+ * covers L13
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "node/node.h"
+#include "node_fixture.h"
+
+struct world {
+    a3m_node from, to;
+    a3m_socket push, pull;
+    a3m_link link;
+};
+
+static struct a3mi_node *inside(a3m_node node)
+{
+    void *obj;
+    assert_int_equal(a3mi_registry_get(node.v, A3MI_KIND_NODE, &obj), A3M_OK);
+    a3mi_registry_put(node.v);
+    return obj;
+}
+
+static void turn(a3m_node node, int64_t now)
+{
+    struct a3mi_turn turn = {.flags = A3MI_TURN_RECEIVE | A3MI_TURN_FLUSH | A3MI_TURN_EVENTS, .now = now};
+    a3mi_wakes_init(&turn.wakes);
+    a3mi_engine_ops.turn(inside(node), &turn);
+    (void)a3mi_wakes_run(&turn.wakes);
+}
+
+/* Both nodes talk until nothing more happens at the instant. */
+static void settle(const struct world *w, int64_t now)
+{
+    for (int i = 0; i < 12; i++) {
+        turn(w->from, now);
+        turn(w->to, now);
+    }
+}
+
+static struct world make(uint64_t outbox_bytes)
+{
+    struct world w = {.to = test_node_idle("to", "inproc://blocked-to")};
+    a3m_node_config config = {.size = sizeof(config), .outbox_bytes = outbox_bytes};
+    assert_int_equal(a3m_node_new(&w.from, "from", "inproc://blocked-from", &config), A3M_OK);
+    w.pull = test_socket(w.to, &a3m_pull, "sink");
+    w.push = test_socket(w.from, &a3m_push, NULL);
+    assert_int_equal(a3m_socket_set(w.pull, A3M_OPT_CREDIT_MESSAGES, 2), A3M_OK);
+    assert_int_equal(a3m_socket_link(w.push, "inproc://blocked-to/sink", &w.link), A3M_OK);
+    return w;
+}
+
+static void end(struct world *w)
+{
+    (void)a3m_node_close(w->from, A3M_NOW, NULL);
+    (void)a3m_node_close(w->to, A3M_NOW, NULL);
+}
+
+/* Blocked for `reason`, since an instant that is not before `earliest`; returns it. */
+static int64_t expect(a3m_link link, int reason, int64_t earliest)
+{
+    a3m_link_info info = {.size = sizeof(info)};
+    assert_int_equal(a3m_link_get_info(link, &info), A3M_OK);
+    assert_int_equal(info.blocked, reason);
+    if (reason == A3M_OK) {
+        assert_int_equal(info.blocked_since.ns, 0);
+    } else {
+        assert_true(info.blocked_since.ns >= earliest && info.blocked_since.ns <= a3m_now().ns);
+    }
+    return info.blocked_since.ns;
+}
+
+static void test_blocked_no_link_then_no_credit_then_ended(void **arg)
+{
+    (void)arg;
+    int64_t start = a3m_now().ns;
+    struct world w = make(0);
+    a3m_msg *msg;
+    int64_t since = expect(w.link, A3M_ENOLINK, start);
+    settle(&w, start);
+    expect(w.link, A3M_OK, 0);
+    int64_t sending = a3m_now().ns;
+    assert_true(sending >= since);
+    assert_int_equal(a3m_try_send(w.push, test_msg("one")), A3M_OK);
+    expect(w.link, A3M_OK, 0);
+    assert_int_equal(a3m_try_send(w.push, test_msg("two")), A3M_OK);
+    since = expect(w.link, A3M_ENOCREDIT, sending);
+    settle(&w, start);
+    assert_int_equal(expect(w.link, A3M_ENOCREDIT, sending), since);
+    assert_int_equal(a3m_try_recv(w.pull, &msg), A3M_OK);
+    a3m_msg_free(msg);
+    settle(&w, start);
+    expect(w.link, A3M_OK, 0);
+    int64_t ending = a3m_now().ns;
+    assert_int_equal(a3m_link_end(w.link), A3M_OK);
+    expect(w.link, A3M_ENOLINK, ending);
+    end(&w);
+}
+
+static void test_blocked_outbox_full_all_links_until_acknowledged(void **arg)
+{
+    (void)arg;
+    int64_t start = a3m_now().ns;
+    struct world w = make(1);
+    settle(&w, start);
+    expect(w.link, A3M_OK, 0);
+    int64_t sending = a3m_now().ns;
+    assert_int_equal(a3m_try_send(w.push, test_msg("one")), A3M_OK);
+    expect(w.link, A3M_ENOWINDOW, sending);
+    settle(&w, start);
+    expect(w.link, A3M_OK, 0);
+    end(&w);
+}
+
+static void test_blocked_peer_that_does_not_answer_is_silent(void **arg)
+{
+    (void)arg;
+    int64_t start = a3m_now().ns;
+    struct world w = make(0);
+    a3m_link silent;
+    assert_int_equal(a3m_socket_link(w.push, "inproc://blocked-nobody/x", &silent), A3M_OK);
+    settle(&w, start);
+    expect(silent, A3M_ENOLINK, start);
+    settle(&w, start + 60 * INT64_C(1000000));
+    expect(silent, A3M_ESILENT, start);
+    end(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_blocked_no_link_then_no_credit_then_ended),
+        cmocka_unit_test(test_blocked_outbox_full_all_links_until_acknowledged),
+        cmocka_unit_test(test_blocked_peer_that_does_not_answer_is_silent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
