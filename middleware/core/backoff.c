@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The interval between attempts (core/backoff.h). No jitter: attempts of one
- * link are few, and a run must replay.
+ * The interval between attempts (core/backoff.h). The table of intervals itself has no
+ * jitter: it is doubled from exact values, and a run with the same seed replays.
  */
 #include "core/backoff.h"
 
@@ -35,6 +35,18 @@ int64_t a3mi_backoff_attempt(struct a3mi_backoff *backoff)
         backoff->interval_ns = doubled(interval, backoff->max_ns);
     }
     return interval;
+}
+
+int64_t a3mi_backoff_jitter(int64_t interval_ns, unsigned percent, struct a3mi_rng *rng)
+{
+    /* Divided first: a long interval times 100 overflows; the 99 ns at most that are lost do not matter. */
+    int64_t most = percent == 100 ? interval_ns : interval_ns / 100 * percent;
+
+    if (most <= 0) {
+        return interval_ns;
+    }
+    int64_t more = (int64_t)a3mi_rng_below(rng, (uint64_t)most + 1);
+    return more > INT64_MAX - interval_ns ? INT64_MAX : interval_ns + more;
 }
 
 bool a3mi_backoff_exhausted(const struct a3mi_backoff *backoff)

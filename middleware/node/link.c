@@ -233,8 +233,10 @@ static void describe(struct a3mi_link *link, struct a3mi_control *control)
 
 static void arm(struct a3mi_link *link, int64_t now)
 {
-    link->next_attempt = now + link->armed_interval;
-    a3mi_event_set(link->socket->node, &link->retry, link->next_attempt);
+    struct a3mi_node *node = link->socket->node;
+    unsigned percent = (unsigned)a3mi_socket_option(link->socket, A3M_OPT_LINK_RETRY_JITTER);
+    link->next_attempt = now + a3mi_backoff_jitter(link->armed_interval, percent, &node->rng);
+    a3mi_event_set(node, &link->retry, link->next_attempt);
 }
 
 static void send_request(struct a3mi_link *link, int64_t now)

@@ -37,6 +37,8 @@ static const a3m_option_info table[] = {
      "percent of the credit that are taken before it is returned"},
     {A3M_OPT_EVENTS, "events", A3M_OPTION_INT, 0, 0, 4096,
      "how many events of links are kept until they are read; 0: none"},
+    {A3M_OPT_LINK_RETRY_JITTER, "link-retry-jitter", A3M_OPTION_INT, 0, 0, 100,
+     "each interval is longer by up to so many percent, at random"},
 };
 
 #define ROWS (sizeof(table) / sizeof(table[0]))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The interval between attempts: core/backoff.h.
- * covers L2
+ * covers L2 L6
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,6 +136,47 @@ static void test_backoff_attempts_counted_to_the_end_do_not_wrap(void **state)
     assert_true(a3mi_backoff_exhausted(&backoff));
 }
 
+static void test_backoff_jitter_none_is_exact_and_draws_nothing(void **state)
+{
+    (void)state;
+    struct a3mi_rng rng, before;
+    a3mi_rng_init(&rng, 7);
+    before = rng;
+    assert_int_equal(a3mi_backoff_jitter(50 * MS, 0, &rng), 50 * MS);
+    assert_memory_equal(&rng, &before, sizeof(rng));
+}
+
+static void test_backoff_jitter_only_longer_spread_evenly_and_replayed(void **state)
+{
+    (void)state;
+    enum { DRAWS = 10000 };
+    struct a3mi_rng rng, again;
+    unsigned quarters[4] = {0};
+    a3mi_rng_init(&rng, 7);
+    a3mi_rng_init(&again, 7);
+    for (int i = 0; i < DRAWS; i++) {
+        int64_t interval = a3mi_backoff_jitter(1000 * MS, 20, &rng);
+        assert_int_equal(interval, a3mi_backoff_jitter(1000 * MS, 20, &again));
+        assert_true(interval >= 1000 * MS && interval <= 1200 * MS);
+        quarters[interval == 1200 * MS ? 3 : (interval - 1000 * MS) / (50 * MS)]++;
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_in_range(quarters[i], DRAWS / 4 - DRAWS / 40, DRAWS / 4 + DRAWS / 40);
+    }
+}
+
+static void test_backoff_jitter_of_the_longest_interval_saturates(void **state)
+{
+    (void)state;
+    struct a3mi_rng rng;
+    a3mi_rng_init(&rng, 7);
+    for (int i = 0; i < 100; i++) {
+        assert_true(a3mi_backoff_jitter(INT64_MAX, 100, &rng) == INT64_MAX);
+        assert_true(a3mi_backoff_jitter(INT64_MAX / 2 + 1, 100, &rng) > INT64_MAX / 2);
+    }
+    assert_int_equal(a3mi_backoff_jitter(1, 100, &rng) / 3, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +188,9 @@ int main(void)
         cmocka_unit_test(test_backoff_limit_of_one_allows_one_attempt),
         cmocka_unit_test(test_backoff_reset_begins_again),
         cmocka_unit_test(test_backoff_attempts_counted_to_the_end_do_not_wrap),
+        cmocka_unit_test(test_backoff_jitter_none_is_exact_and_draws_nothing),
+        cmocka_unit_test(test_backoff_jitter_only_longer_spread_evenly_and_replayed),
+        cmocka_unit_test(test_backoff_jitter_of_the_longest_interval_saturates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
  * The retry of links, in virtual time: two nodes that are never started, whose
  * engine turns this test runs itself, at instants that it chooses. What is
  * asserted are the instants of the requests, to the nanosecond.
- * covers L2 L3 L4 L5 N2 N3
+ * covers L2 L3 L4 L5 L6 N2 N3
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -138,6 +138,25 @@ static void test_minimum_and_maximum_the_interval_doubles_up_to_it(void **arg)
     end(&world);
 }
 
+static void test_jitter_every_interval_is_longer_by_another_part(void **arg)
+{
+    (void)arg;
+    struct world world;
+    int64_t at[8];
+    int exact = 0;
+    make(&world, 50 * MS, 0, 0);
+    assert_int_equal(a3m_socket_set(world.req, A3M_OPT_LINK_RETRY_JITTER, 50), A3M_OK);
+    assert_int_equal(a3m_socket_set(world.req, A3M_OPT_LINK_RETRY_JITTER, 101), A3M_EINVAL);
+    assert_int_equal(run(&world, at, 8, START + 10000 * MS), 8);
+    for (int i = 1; i < 8; i++) {
+        int64_t interval = at[i] - at[i - 1];
+        assert_true(interval >= 50 * MS && interval <= 75 * MS);
+        exact += interval == 50 * MS;
+    }
+    assert_true(exact < 7);
+    end(&world);
+}
+
 static void test_limit_of_attempts_ends_the_link(void **arg)
 {
     (void)arg;
@@ -221,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_minimum_only_the_interval_stays),
         cmocka_unit_test(test_minimum_and_maximum_the_interval_doubles_up_to_it),
+        cmocka_unit_test(test_jitter_every_interval_is_longer_by_another_part),
         cmocka_unit_test(test_limit_of_attempts_ends_the_link),
         cmocka_unit_test(test_cancelled_while_waiting_no_further_request),
         cmocka_unit_test(test_socket_closed_while_waiting_no_further_request),

@@ -40,6 +40,8 @@ typedef enum a3m_option {
     A3M_OPT_CREDIT_BATCH, /* credit is returned when so many percent of it were taken; 25 */
     /* How many events of links are kept until they are read (a3m/socket_event.h); 0: none are recorded; 0. */
     A3M_OPT_EVENTS,
+    /* Each interval between requests for a link is longer by up to so many percent, at random; 0 to 100; 0. */
+    A3M_OPT_LINK_RETRY_JITTER,
     A3M_OPT_LAST_
 } a3m_option;
 
