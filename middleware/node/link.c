@@ -72,6 +72,7 @@ void a3mi_link_unref(struct a3mi_link *link)
     }
     a3mi_identity_unref(link->identity);
     free(link->next_identity);
+    a3mi_link_free_metadata(link);
     a3mi_socket_unref(link->socket);
     free(link);
 }
@@ -228,6 +229,8 @@ static void describe(struct a3mi_link *link, struct a3mi_control *control)
     snprintf(control->type, sizeof(control->type), "%s", socket->type->name);
     control->index = link->rx.index;
     a3mi_flow_offer(link, control);
+    control->metadata = link->metadata.bytes;
+    control->metadata_size = link->metadata.size;
     control->max_message = (uint64_t)a3mi_socket_option(socket, A3M_OPT_MAX_MESSAGE);
 }
 

@@ -66,6 +66,14 @@ static struct a3mi_link *find_wish(struct a3mi_socket *socket, const struct a3mi
     return NULL;
 }
 
+/* [socket] A link that is in no list yet, and that the engine has not seen. */
+static void drop_unborn(struct a3mi_link *link)
+{
+    a3mi_link_retire(link);
+    a3mi_link_unref(link);
+    a3mi_link_unref(link);
+}
+
 /* [socket] Makes the link and queues its first request. */
 static int make_link(struct a3mi_socket *socket, const struct a3mi_link *wish, uint64_t *handle)
 {
@@ -81,6 +89,10 @@ static int make_link(struct a3mi_socket *socket, const struct a3mi_link *wish, u
     if (link == NULL) {
         return a3mi_fail(A3M_ENOMEM, "no memory for a link");
     }
+    if (a3mi_link_set_metadata(link, wish->metadata.bytes, wish->metadata.size) != A3M_OK) {
+        drop_unborn(link);
+        return a3mi_fail(A3M_ENOMEM, "no memory for a link");
+    }
     *handle = link->handle;
     link->peer_node = wish->peer_node;
     link->peer_tag = wish->peer_tag;
@@ -92,10 +104,35 @@ static int make_link(struct a3mi_socket *socket, const struct a3mi_link *wish, u
     return A3M_OK;
 }
 
-int a3m_socket_link(a3m_socket handle, const char *peer, a3m_link *out)
+/* [socket] */
+static int ask_for(struct a3mi_socket *socket, const struct a3mi_link *wish, uint64_t *handle)
+{
+    if (socket->closed) {
+        return a3mi_fail(A3M_ECLOSED, "the socket is closed");
+    }
+    return make_link(socket, wish, handle);
+}
+
+static int check_options(const a3m_link_options *options)
+{
+    if (options == NULL || options->size != sizeof(*options)) {
+        return a3mi_fail(A3M_EINVAL, "a3m_link_options.size is not set to sizeof(a3m_link_options)");
+    }
+    if (options->metadata_size > A3M_LINK_METADATA_MAX ||
+        (options->metadata == NULL && options->metadata_size > 0)) {
+        return a3mi_fail(A3M_EINVAL, "metadata of %zu bytes: a link has up to %d", options->metadata_size,
+                         A3M_LINK_METADATA_MAX);
+    }
+    return A3M_OK;
+}
+
+int a3m_socket_link_with(a3m_socket handle, const char *peer, const a3m_link_options *options, a3m_link *out)
 {
     struct a3mi_socket *socket;
-    int result = a3mi_socket_enter(handle, &socket);
+    int result = check_options(options);
+    if (result == A3M_OK) {
+        result = a3mi_socket_enter(handle, &socket);
+    }
     if (result != A3M_OK) {
         return result;
     }
@@ -104,9 +141,11 @@ int a3m_socket_link(a3m_socket handle, const char *peer, a3m_link *out)
     result = read_peer(socket->node, peer, &wish);
     if (result == A3M_OK) {
         uint64_t made = 0;
+        /* Borrowed: a wish is only read. */
+        wish.metadata = (struct a3mi_metadata){(uint8_t *)(uintptr_t)options->metadata,
+                                               options->metadata_size};
         a3mi_socket_lock(socket);
-        result = socket->closed ? a3mi_fail(A3M_ECLOSED, "the socket is closed")
-                                : make_link(socket, &wish, &made);
+        result = ask_for(socket, &wish, &made);
         a3mi_socket_unlock(socket);
         if (out != NULL) {
             out->v = made;
@@ -117,6 +156,27 @@ int a3m_socket_link(a3m_socket handle, const char *peer, a3m_link *out)
     }
     a3mi_socket_leave(socket);
     return result;
+}
+
+int a3m_socket_link(a3m_socket socket, const char *peer, a3m_link *out)
+{
+    const a3m_link_options options = {.size = sizeof(options)};
+    return a3m_socket_link_with(socket, peer, &options, out);
+}
+
+int a3m_socket_set_accept(a3m_socket handle, a3m_accept_fn accept, void *arg)
+{
+    struct a3mi_socket *socket;
+    int result = a3mi_socket_enter(handle, &socket);
+    if (result != A3M_OK) {
+        return result;
+    }
+    a3mi_socket_lock(socket);
+    socket->accept = accept;
+    socket->accept_arg = arg;
+    a3mi_socket_unlock(socket);
+    a3mi_socket_leave(socket);
+    return A3M_OK;
 }
 
 /* ---- One link ---------------------------------------------------------------------- */
@@ -172,8 +232,9 @@ static int link_outcome(const struct a3mi_link *link)
                                 ? "the types of the two sockets do not go together"
                                 : "the link has ended";
         int code = link->reason != A3M_OK ? link->reason : A3M_ECLOSED;
+        bool said = link->text != NULL && (code == A3M_EREFUSED || code == A3M_ENOTREADY);
         return a3mi_fail(code, "%s/%s: %s", link->peer_node.len > 0 ? link->peer_node.s : "peer",
-                         link->peer_tag.s, about);
+                         link->peer_tag.s, said ? link->text : about);
     }
     return link->state == A3MI_LINK_UP ? A3M_OK : 1;
 }
@@ -250,9 +311,27 @@ int a3m_link_get_info(a3m_link handle, a3m_link_info *info)
     info->reserved_bytes = link->reserved_bytes;
     info->capacity_messages = link->capacity_messages;
     info->capacity_bytes = link->capacity_bytes;
+    snprintf(info->text, sizeof(info->text), "%s", link->text != NULL ? link->text : "");
     info->blocked = a3mi_blocked_get(link, &info->blocked_since.ns);
     leave_link(own);
     return A3M_OK;
+}
+
+int a3m_link_metadata(a3m_link handle, void *buf, size_t size)
+{
+    struct a3mi_link *own, *link;
+    int result = enter_link(handle, &own, &link);
+    if (result != A3M_OK) {
+        return result;
+    }
+    const struct a3mi_metadata *metadata = &link->peer_metadata;
+    size_t n = metadata->size < size ? metadata->size : size;
+    if (n > 0) {
+        memcpy(buf, metadata->bytes, n);
+    }
+    result = (int)metadata->size;
+    leave_link(own);
+    return result;
 }
 
 /* ---- All links of a socket ----------------------------------------------------------- */

@@ -5,8 +5,9 @@
  *
  * The checks of a request have a fixed order, final reasons first, so that a
  * requester never retries what cannot succeed: types that do not go together,
- * not accepted, then no such socket, not ready, too many links. Without a
- * socket nothing else can be checked: that refusal is for now.
+ * not accepted (by option, then by the application's hook), then no such socket,
+ * not ready, too many links. Without a socket nothing else can be checked: that
+ * refusal is for now.
  */
 #include "node/node.h"
 
@@ -66,9 +67,11 @@ bool a3mi_link_say(struct a3mi_link *link, struct a3mi_control *control, int64_t
 
 /* Answers about a link that this end does not have. */
 static void answer(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
-                   const struct a3mi_control *to, enum a3mi_control_kind kind, uint32_t refusal, int64_t now)
+                   const struct a3mi_control *to, enum a3mi_control_kind kind, uint32_t refusal,
+                   const char *text, int64_t now)
 {
     struct a3mi_control control = {.kind = kind, .refusal = refusal};
+    snprintf(control.text, sizeof(control.text), "%s", text);
     control.author_link = to->addressee_link;
     control.addressee_link = to->author_link;
     (void)say(node, peer, incarnation, &control, now);
@@ -128,9 +131,42 @@ static bool has_enough_links(const struct a3mi_node *node, struct a3mi_peer *pee
     return count >= node->config.max_peer_links;
 }
 
+/*
+ * [socket] What the application says. The lock is let go meanwhile: the hook may look at the socket, which may
+ * also be closed, or lose links, by other threads; links do not come or change without the engine lock.
+ */
+static uint32_t ask_application(struct a3mi_socket *socket, const struct a3mi_peer *peer,
+                                const struct a3mi_control *request, a3m_link_answer *verdict)
+{
+    const a3m_link_request asked = {
+        .size = sizeof(asked),
+        .peer_node = a3mi_peer_id(peer)->s,
+        .peer_tag = request->author_tag.s,
+        .peer_type = request->type,
+        .metadata = request->metadata,
+        .metadata_size = request->metadata_size,
+    };
+    a3m_accept_fn accept = socket->accept;
+    void *arg = socket->accept_arg;
+    a3mi_socket_unlock_turn(socket, socket->node->turn);
+    accept(arg, &asked, verdict);
+    a3mi_socket_lock(socket);
+    if (verdict->accept == A3M_ACCEPT && verdict->metadata_size > A3M_LINK_METADATA_MAX) {
+        snprintf(verdict->text, sizeof(verdict->text), "this socket's accept hook tells too much metadata");
+        return A3MI_REFUSAL_NOT_READY;
+    }
+    switch (verdict->accept) {
+    case A3M_ACCEPT: verdict->text[0] = '\0'; return 0;
+    case A3M_REFUSE: return A3MI_REFUSAL_NOT_ACCEPTED;
+    case A3M_REFUSE_FOR_NOW: break;
+    }
+    return A3MI_REFUSAL_NOT_READY;
+}
+
 /* [socket] 0: the request may become a link. */
-static uint32_t check_request(const struct a3mi_socket *socket, struct a3mi_peer *peer,
-                              const struct a3mi_link *pair, const struct a3mi_control *request)
+static uint32_t check_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
+                              const struct a3mi_link *pair, const struct a3mi_control *request,
+                              a3m_link_answer *verdict)
 {
     if (!compatible(socket->type, request->type)) {
         return A3MI_REFUSAL_INCOMPATIBLE;
@@ -140,6 +176,10 @@ static uint32_t check_request(const struct a3mi_socket *socket, struct a3mi_peer
     }
     if (a3mi_socket_option(socket, A3M_OPT_INCOMING) == 0) {
         return A3MI_REFUSAL_NOT_ACCEPTED;
+    }
+    uint32_t refusal = socket->accept != NULL ? ask_application(socket, peer, request, verdict) : 0;
+    if (refusal != 0) {
+        return refusal;
     }
     int64_t most = a3mi_socket_option(socket, A3M_OPT_MAX_LINKS);
     if (most > 0 && socket->links_up + socket->links_coming >= (uint64_t)most) {
@@ -196,9 +236,19 @@ static uint32_t refuse_both(struct a3mi_link *link, uint32_t refusal, int64_t no
     return refusal;
 }
 
+/* [socket] Of both ends. A3M_ENOMEM. */
+static int keep_metadata(struct a3mi_link *link, const struct a3mi_control *request,
+                         const a3m_link_answer *verdict)
+{
+    int result = verdict->metadata_size == 0
+                     ? A3M_OK
+                     : a3mi_link_set_metadata(link, verdict->metadata, verdict->metadata_size);
+    return result == A3M_OK ? a3mi_link_keep_metadata(link, request) : result;
+}
+
 /* [socket] The request, once it has a link to go to. 0, or why it is refused. */
 static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer, uint64_t incarnation,
-                             const struct a3mi_control *request, int64_t now)
+                             const struct a3mi_control *request, a3m_link_answer *verdict, int64_t now)
 {
     if (own_request(socket, peer, request)) {
         return A3MI_REFUSAL_NOT_ACCEPTED;
@@ -214,7 +264,7 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     if (link != NULL && link->state == A3MI_LINK_CANCELLING) {
         link = NULL; /* a request like any other */
     }
-    uint32_t refusal = check_request(socket, peer, link, request);
+    uint32_t refusal = check_request(socket, peer, link, request, verdict);
     if (refusal != 0) {
         return refuse_both(link, refusal, now);
     }
@@ -228,7 +278,7 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     if (link == NULL) {
         return A3MI_REFUSAL_NOT_READY;
     }
-    if (a3mi_link_prepare(link) != A3M_OK) {
+    if (a3mi_link_prepare(link) != A3M_OK || keep_metadata(link, request, verdict) != A3M_OK) {
         if (link->incoming && link->state == A3MI_LINK_RETRYING) {
             a3mi_link_step(link, A3MI_ON_UNLINK, NULL, now); /* it was made for this request */
         }
@@ -257,15 +307,17 @@ static void on_request(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t 
         return;
     }
     uint32_t refusal = A3MI_REFUSAL_NO_SOCKET;
+    a3m_link_answer verdict = {0};
     struct a3mi_socket *socket = node->closing ? NULL : a3mi_node_find_socket(node, &request->addressee_tag);
     if (socket != NULL) {
         a3mi_socket_lock(socket);
-        refusal = take_request(socket, peer, incarnation, request, now);
+        refusal = take_request(socket, peer, incarnation, request, &verdict, now);
         a3mi_socket_unlock_turn(socket, node->turn);
         a3mi_socket_unref(socket);
     }
     if (refusal != 0) {
-        answer(node, peer, incarnation, request, A3MI_CONTROL_REFUSE, refusal, now);
+        verdict.text[sizeof(verdict.text) - 1] = '\0';
+        answer(node, peer, incarnation, request, A3MI_CONTROL_REFUSE, refusal, verdict.text, now);
     }
 }
 
@@ -296,6 +348,7 @@ static enum a3mi_link_event refusal_event(struct a3mi_link *link, const struct a
 {
     if (!link->ended) { /* a refusal that comes after this end closed or ended the link says nothing new */
         link->reason = a3mi_refusal_code(control->refusal);
+        a3mi_link_set_text(link, control->text);
     }
     if (link->state == A3MI_LINK_REQUESTING && !link->ended) {
         a3mi_event_log_add(link, A3M_EVENT_REFUSED, link->reason, control->text);
@@ -317,6 +370,9 @@ static void about_link(struct a3mi_link *link, uint64_t incarnation, const struc
         if (link->state == A3MI_LINK_REQUESTING) {
             link->incarnation = incarnation;
             link->peer_node = *a3mi_peer_id(link->peer);
+            if (a3mi_link_keep_metadata(link, control) != A3M_OK) {
+                (void)a3mi_link_request_end(link, A3M_ENOMEM); /* comes up, and ends */
+            }
         }
         break;
     case A3MI_CONTROL_REFUSE: event = refusal_event(link, control); break;
@@ -352,9 +408,9 @@ void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64
     }
     if (link == NULL) {
         if (control.kind == A3MI_MUTATE(LINK_END_UNKNOWN, 0, A3MI_CONTROL_END)) {
-            answer(node, peer, incarnation, &control, A3MI_CONTROL_ENDED, 0, now);
+            answer(node, peer, incarnation, &control, A3MI_CONTROL_ENDED, 0, "", now);
         } else if (control.kind == A3MI_MUTATE(LINK_ACCEPT_UNKNOWN, 0, A3MI_CONTROL_ACCEPT)) {
-            answer(node, peer, incarnation, &control, A3MI_CONTROL_END, A3MI_REFUSAL_CANCELED, now);
+            answer(node, peer, incarnation, &control, A3MI_CONTROL_END, A3MI_REFUSAL_CANCELED, "", now);
         }
         return;
     }

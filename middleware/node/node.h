@@ -76,6 +76,12 @@ struct a3mi_after {
 
 /* ---- Links ------------------------------------------------------------------ */
 
+/* What one end tells the other with a link. */
+struct a3mi_metadata {
+    uint8_t *bytes;
+    size_t size;
+};
+
 struct a3mi_link {
     _Atomic uint32_t refs;
     uint64_t handle;                 /* [const] */
@@ -146,6 +152,8 @@ struct a3mi_link {
     uint64_t peer_capacity_bytes;         /* what a grant is worth when all was taken */
     uint32_t peer_epoch;
     uint64_t peer_max_message;
+    struct a3mi_metadata metadata, peer_metadata; /* this end's, and what the peer told */
+    char *text;                                   /* of the last refusal; NULL: none */
     int blocked; /* why nothing can be sent, as far as the link knows (blocked.c) */
     int64_t blocked_since;
     uint64_t acknowledged;
@@ -185,6 +193,8 @@ struct a3m_base {
     struct a3mi_wakes wakes; /* [socket] carried out at unlock */
     bool credit_pushed;      /* [socket] by a3m_base_taken; carried at a3m_base_unlock */
     struct a3mi_options options;
+    a3m_accept_fn accept; /* NULL: nobody is asked */
+    void *accept_arg;
     bool closed;
     bool opened; /* [const] the type's `open` succeeded */
     struct a3mi_list links;
@@ -377,6 +387,15 @@ void a3mi_flow_on_capacity(struct a3mi_link *link, const struct a3mi_control *co
 void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now);
 /* [engine] The peer's grant. */
 void a3mi_flow_on_credit(struct a3mi_link *link, uint32_t epoch, uint64_t messages, uint64_t bytes);
+
+/* ---- link_metadata.c -------------------------------------------------------------- */
+
+/* [socket] What this end tells, and what the peer told, with the link: copied. A3M_ENOMEM. */
+int a3mi_link_set_metadata(struct a3mi_link *link, const void *bytes, size_t size);
+int a3mi_link_keep_metadata(struct a3mi_link *link, const struct a3mi_control *control);
+/* [socket] What a peer said that refused. */
+void a3mi_link_set_text(struct a3mi_link *link, const char *text);
+void a3mi_link_free_metadata(struct a3mi_link *link);
 
 /* ---- blocked.c ------------------------------------------------------------------- */
 

@@ -38,6 +38,8 @@ A3M_BEGIN_DECLS
 #define A3M_LINK_NAME_SIZE    256
 #define A3M_LINK_ADDRESS_SIZE 96
 #define A3M_LINK_TEXT_SIZE    256
+/* The most bytes that either end may tell the other with a link. */
+#define A3M_LINK_METADATA_MAX 1024
 
 /* A type of socket; see a3m/socket_type.h for how they are made. */
 typedef struct a3m_socket_type a3m_socket_type;
@@ -94,6 +96,60 @@ A3M_API int a3m_socket_drain(a3m_socket socket, a3m_time deadline);
  */
 A3M_API int a3m_socket_link(a3m_socket socket, const char *peer, a3m_link *link);
 
+/* How a link is asked for; zeroed but for `size`: as by a3m_socket_link. */
+typedef struct a3m_link_options {
+    size_t size; /* sizeof(a3m_link_options), set by the caller */
+    const void
+        *metadata; /* told to the peer with each request, for its accept hook and a3m_link_metadata; copied */
+    size_t metadata_size; /* up to A3M_LINK_METADATA_MAX */
+} a3m_link_options;
+
+/* The same, with options. A link that exists already (A3M_EEXIST) keeps its own. Besides: A3M_EINVAL (options). */
+A3M_API int a3m_socket_link_with(a3m_socket socket, const char *peer, const a3m_link_options *options,
+                                 a3m_link *link);
+
+/*
+ * What the peer told with the link: copies up to `size` bytes of it and returns how many there are; 0 for none, or
+ * as long as the link has not been up.
+ */
+A3M_API int a3m_link_metadata(a3m_link link, void *buf, size_t size);
+
+/* A peer asks for a link. Valid during the hook. */
+typedef struct a3m_link_request {
+    size_t size; /* sizeof(a3m_link_request) */
+    const char *peer_node, *peer_tag;
+    const char *peer_type; /* "REQ" */
+    const void *metadata;
+    size_t metadata_size;
+} a3m_link_request;
+
+typedef enum a3m_accept {
+    A3M_ACCEPT = 0,
+    A3M_REFUSE_FOR_NOW, /* the peer asks again: A3M_ENOTREADY */
+    A3M_REFUSE,         /* for good: A3M_EREFUSED */
+} a3m_accept;
+
+/* Zeroed when the hook is called: accepted, and nothing to say. */
+typedef struct a3m_link_answer {
+    a3m_accept accept;
+    char text[A3M_LINK_TEXT_SIZE]; /* when refused: for people at the peer, in UTF-8 */
+    const void *metadata;          /* when accepted: told to the peer; copied after the hook returned */
+    size_t metadata_size;          /* up to A3M_LINK_METADATA_MAX; with more the link is refused for now */
+} a3m_link_answer;
+
+typedef void (*a3m_accept_fn)(void *arg, const a3m_link_request *request, a3m_link_answer *answer);
+
+/*
+ * Asks `accept` about each request of a peer for a link that this end does not want itself; NULL: asks nobody. It
+ * is asked once types go together and A3M_OPT_INCOMING allows it; a limit of links may refuse for now what it
+ * accepted, and it is asked again then.
+ *
+ * The hook runs in a turn of the node's engine, on whichever thread carries that: no lock of the socket is held,
+ * but the node's traffic waits for it. It must be quick, and may call nothing that waits. A call that is under way
+ * may go on after the hook was replaced: `arg` must stay valid until the node is closed.
+ */
+A3M_API int a3m_socket_set_accept(a3m_socket socket, a3m_accept_fn accept, void *arg);
+
 /* Ends a link, or cancels its handshake. What was sent before is delivered first. */
 A3M_API int a3m_link_end(a3m_link link);
 
@@ -140,7 +196,8 @@ typedef struct a3m_link_info {
      * have to wait all the same.
      */
     int blocked;
-    a3m_time blocked_since; /* 0 when it is not */
+    a3m_time blocked_since;        /* 0 when it is not */
+    char text[A3M_LINK_TEXT_SIZE]; /* what the peer said when it refused last; may be empty */
 } a3m_link_info;
 
 A3M_API int a3m_link_get_info(a3m_link link, a3m_link_info *info);
