@@ -50,13 +50,19 @@ struct pair {
     struct door door;
 };
 
+/* Its requests are answered before their interval passes, however slow the machine. */
+static void patient(a3m_socket socket)
+{
+    assert_int_equal(a3m_socket_set(socket, A3M_OPT_LINK_RETRY_MIN, a3m_seconds(60).ns), A3M_OK);
+}
+
 static void make_pair(struct pair *p)
 {
     p->client = test_node("client");
     p->server = test_node("server");
     p->req = test_socket(p->client, &a3m_req, "asker");
     p->rep = test_socket(p->server, &a3m_rep, "echo");
-    assert_int_equal(a3m_socket_set(p->req, A3M_OPT_LINK_RETRY_MIN, 1000000), A3M_OK);
+    patient(p->req);
     assert_int_equal(a3m_socket_set_accept(p->rep, on_request, &p->door), A3M_OK);
 }
 
@@ -117,9 +123,12 @@ static void test_refused_for_now_is_asked_again_and_says_why(void **arg)
     struct pair p = {.door = {.first = {A3M_REFUSE_FOR_NOW, A3M_REFUSE_FOR_NOW}, .text = "warming up"}};
     a3m_socket_event event = {.size = sizeof(event)};
     make_pair(&p);
-    assert_int_equal(a3m_socket_set(p.req, A3M_OPT_EVENTS, 8), A3M_OK);
+    assert_int_equal(a3m_socket_set(p.req, A3M_OPT_EVENTS, 64), A3M_OK);
+    assert_int_equal(a3m_socket_set(p.req, A3M_OPT_LINK_RETRY_MIN, a3m_ms(1).ns), A3M_OK);
     a3m_link link = ask(&p);
-    assert_int_equal(a3m_socket_next_event(p.req, &event, SOON), A3M_OK);
+    do { /* the interval may pass before the answer */
+        assert_int_equal(a3m_socket_next_event(p.req, &event, SOON), A3M_OK);
+    } while (event.kind == A3M_EVENT_RETRYING && event.reason == A3M_ESILENT);
     assert_int_equal(event.kind, A3M_EVENT_REFUSED);
     assert_int_equal(event.reason, A3M_ENOTREADY);
     assert_string_equal(event.text, "warming up");
@@ -167,6 +176,7 @@ static void test_order_of_checks_the_hook_is_after_final_and_before_temporary_on
     assert_int_equal(p.door.asked, 2);
     /* What it accepts the limit still refuses, for now. */
     a3m_socket third = test_socket(p.client, &a3m_req, "third");
+    patient(third);
     assert_int_equal(a3m_socket_set(third, A3M_OPT_LINK_ATTEMPTS, 1), A3M_OK);
     assert_int_equal(a3m_socket_link(third, test_url(p.server, "echo"), &link), A3M_OK);
     assert_int_equal(a3m_link_wait(link, SOON), A3M_ENOTREADY);

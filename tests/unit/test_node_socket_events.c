@@ -25,6 +25,8 @@ static struct pair make_pair(int64_t bound)
     struct pair p = {.client = test_node("client"), .server = test_node("server")};
     p.req = test_socket(p.client, &a3m_req, "asker");
     assert_int_equal(a3m_socket_set(p.req, A3M_OPT_EVENTS, bound), A3M_OK);
+    /* Answers come before the interval passes, however slow the machine. */
+    assert_int_equal(a3m_socket_set(p.req, A3M_OPT_LINK_RETRY_MIN, a3m_seconds(60).ns), A3M_OK);
     return p;
 }
 
@@ -99,10 +101,16 @@ static void test_events_refused_for_now_retrying_then_up(void **arg)
 {
     (void)arg;
     struct pair p = make_pair(64);
+    a3m_socket_event refused;
+    assert_int_equal(a3m_socket_set(p.req, A3M_OPT_LINK_RETRY_MIN, a3m_ms(5).ns), A3M_OK);
     assert_int_equal(a3m_socket_link(p.req, test_url(p.server, "late"), NULL), A3M_OK);
-    a3m_socket_event refused = expect(p.req, A3M_EVENT_REFUSED, A3M_ENOTREADY);
+    do { /* the interval may pass before the answer */
+        refused = next(p.req);
+    } while (refused.kind == A3M_EVENT_RETRYING && refused.reason == A3M_ESILENT);
+    assert_int_equal(refused.kind, A3M_EVENT_REFUSED);
+    assert_int_equal(refused.reason, A3M_ENOTREADY);
     assert_false(refused.final);
-    assert_int_equal(refused.attempts, 1);
+    assert_true(refused.attempts >= 1);
     a3m_socket_event retrying = expect(p.req, A3M_EVENT_RETRYING, A3M_ENOTREADY);
     assert_true(retrying.next_attempt.ns > refused.when.ns);
     test_socket(p.server, &a3m_rep, "late");
