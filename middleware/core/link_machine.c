@@ -31,6 +31,12 @@
  * by policy) and asks anew. REPLACE: the caller first steps PEER_LOST or
  * PEER_GONE, then gives the request to what is there then. A link that is ending
  * goes on ending beside the new one: what was sent on it is still delivered.
+ *
+ * Abort. A gives up what it has not put into units, and END says how many messages will come after all. When an
+ * END or ENDED that promised more is on its way already, this one is behind it:
+ *
+ *     A  END 9 messages, END 4 messages ──────►  UP, FINISHING (9), FINISHING (4)  B
+ *     A  CLOSED ◄────────────────────────ENDED, ENDED (of a link that A does not have)  B
  */
 #include "core/link_machine.h"
 
@@ -61,6 +67,7 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
                 [A3MI_ON_TIMER] = STEP(REQUESTING, A3MI_DO_COUNT),
                 [A3MI_ON_TIMER_LAST] = STEP(CANCELLING, A3MI_DO_CANCEL_TIMER | A3MI_DO_SEND_END),
                 [A3MI_ON_UNLINK] = STEP(CANCELLING, A3MI_DO_CANCEL_TIMER | A3MI_DO_SEND_END),
+                [A3MI_ON_ABORT] = STEP(CANCELLING, A3MI_DO_CANCEL_TIMER | A3MI_DO_SEND_END),
                 [A3MI_ON_END] = ODD(REQUESTING),
                 [A3MI_ON_ENDED] = ODD(REQUESTING),
                 [A3MI_ON_DRAINED] = STAY(REQUESTING),
@@ -78,6 +85,7 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
                 [A3MI_ON_TIMER] = STEP(REQUESTING, A3MI_DO_SEND_REQUEST),
                 [A3MI_ON_TIMER_LAST] = STEP(CLOSED, A3MI_DO_CANCEL_TIMER | A3MI_DO_CLOSE),
                 [A3MI_ON_UNLINK] = STEP(CLOSED, A3MI_DO_CANCEL_TIMER | A3MI_DO_CLOSE),
+                [A3MI_ON_ABORT] = STEP(CLOSED, A3MI_DO_CANCEL_TIMER | A3MI_DO_CLOSE),
                 [A3MI_ON_END] = ODD(RETRYING),
                 [A3MI_ON_ENDED] = ODD(RETRYING),
                 [A3MI_ON_DRAINED] = STAY(RETRYING),
@@ -95,6 +103,7 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
                 [A3MI_ON_TIMER] = STAY(UP),
                 [A3MI_ON_TIMER_LAST] = STAY(UP),
                 [A3MI_ON_UNLINK] = STEP(ENDING, A3MI_DO_SEND_END | A3MI_DO_TELL_DOWN),
+                [A3MI_ON_ABORT] = STEP(ABORTING, A3MI_DO_SEND_END | A3MI_DO_DETACH | A3MI_DO_TELL_DOWN),
                 [A3MI_ON_END] = STEP(FINISHING, A3MI_DO_SEND_ENDED | A3MI_DO_FINISH | A3MI_DO_TELL_DOWN),
                 [A3MI_ON_ENDED] = ODD(UP),
                 [A3MI_ON_DRAINED] = STAY(UP),
@@ -112,6 +121,7 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
                 [A3MI_ON_TIMER] = STAY(ENDING),
                 [A3MI_ON_TIMER_LAST] = STAY(ENDING),
                 [A3MI_ON_UNLINK] = STAY(ENDING),
+                [A3MI_ON_ABORT] = STEP(ABORTING, A3MI_DO_SEND_END | A3MI_DO_DETACH),
                 /* Both ended it at once: each END is the other's answer. */
                 [A3MI_ON_END] = STEP(FINISHING, A3MI_DO_FINISH),
                 [A3MI_ON_ENDED] = STEP(FINISHING, A3MI_DO_FINISH),
@@ -130,7 +140,9 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
                 [A3MI_ON_TIMER] = STAY(FINISHING),
                 [A3MI_ON_TIMER_LAST] = STAY(FINISHING),
                 [A3MI_ON_UNLINK] = STAY(FINISHING),
-                [A3MI_ON_END] = ODD(FINISHING),
+                [A3MI_ON_ABORT] = STEP(ABORTING, A3MI_DO_SEND_END | A3MI_DO_DETACH),
+                /* Of a peer that aborts: fewer will come than it said. */
+                [A3MI_ON_END] = STEP(FINISHING, A3MI_DO_SEND_ENDED | A3MI_DO_FINISH),
                 [A3MI_ON_ENDED] = STAY(FINISHING),
                 [A3MI_ON_DRAINED] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_CLOSE),
                 [A3MI_ON_PEER_LOST] = STEP(CLOSED, A3MI_DO_DETACH | A3MI_DO_CLOSE),
@@ -148,10 +160,30 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
                 [A3MI_ON_TIMER] = STAY(CANCELLING),
                 [A3MI_ON_TIMER_LAST] = STAY(CANCELLING),
                 [A3MI_ON_UNLINK] = STAY(CANCELLING),
+                [A3MI_ON_ABORT] = STAY(CANCELLING),
                 /* The peer accepted and ended it; it takes our END for its answer. */
                 [A3MI_ON_END] = STEP(CLOSED, A3MI_DO_CLOSE),
                 [A3MI_ON_ENDED] = STEP(CLOSED, A3MI_DO_CLOSE),
                 [A3MI_ON_DRAINED] = STAY(CANCELLING),
+                [A3MI_ON_PEER_LOST] = STEP(CLOSED, A3MI_DO_CLOSE),
+                [A3MI_ON_PEER_GONE] = STEP(CLOSED, A3MI_DO_CLOSE),
+            },
+        [A3MI_LINK_ABORTING] =
+            {
+                [A3MI_ON_ACCEPT] = ODD(ABORTING),
+                [A3MI_ON_REQUEST] = STAY(ABORTING),
+                [A3MI_ON_CROSSING] = ODD(ABORTING),
+                [A3MI_ON_REFUSE] = STAY(ABORTING),
+                [A3MI_ON_REFUSE_LAST] = STAY(ABORTING),
+                [A3MI_ON_REFUSE_FINAL] = STAY(ABORTING),
+                [A3MI_ON_TIMER] = STAY(ABORTING),
+                [A3MI_ON_TIMER_LAST] = STAY(ABORTING),
+                [A3MI_ON_UNLINK] = STAY(ABORTING),
+                [A3MI_ON_ABORT] = STAY(ABORTING),
+                /* Both ended it at once, or the peer's END is behind our first one: it will see this one. */
+                [A3MI_ON_END] = STEP(CLOSED, A3MI_DO_CLOSE),
+                [A3MI_ON_ENDED] = STEP(CLOSED, A3MI_DO_CLOSE),
+                [A3MI_ON_DRAINED] = STAY(ABORTING),
                 [A3MI_ON_PEER_LOST] = STEP(CLOSED, A3MI_DO_CLOSE),
                 [A3MI_ON_PEER_GONE] = STEP(CLOSED, A3MI_DO_CLOSE),
             },
@@ -166,6 +198,7 @@ static const struct a3mi_link_step table[A3MI_LINK_STATES][A3MI_LINK_EVENTS] =
                 [A3MI_ON_TIMER] = STAY(CLOSED),
                 [A3MI_ON_TIMER_LAST] = STAY(CLOSED),
                 [A3MI_ON_UNLINK] = STAY(CLOSED),
+                [A3MI_ON_ABORT] = STAY(CLOSED),
                 [A3MI_ON_END] = STAY(CLOSED),
                 [A3MI_ON_ENDED] = STAY(CLOSED),
                 [A3MI_ON_DRAINED] = STAY(CLOSED),
@@ -188,6 +221,7 @@ const char *a3mi_link_state_name(enum a3mi_link_state state)
         [A3MI_LINK_ENDING] = "ENDING",
         [A3MI_LINK_FINISHING] = "FINISHING",
         [A3MI_LINK_CANCELLING] = "CANCELLING",
+        [A3MI_LINK_ABORTING] = "ABORTING",
         [A3MI_LINK_CLOSED] = "CLOSED",
     };
     return (unsigned)state < A3MI_LINK_STATES ? names[state] : "?";
@@ -205,6 +239,7 @@ const char *a3mi_link_event_name(enum a3mi_link_event event)
         [A3MI_ON_TIMER] = "interval",
         [A3MI_ON_TIMER_LAST] = "interval at the limit",
         [A3MI_ON_UNLINK] = "unlink",
+        [A3MI_ON_ABORT] = "abort",
         [A3MI_ON_END] = "END",
         [A3MI_ON_ENDED] = "ENDED",
         [A3MI_ON_DRAINED] = "drained",

@@ -25,6 +25,7 @@ enum a3mi_link_state {
     A3MI_LINK_ENDING,     /* END sent; the peer's answer is awaited */
     A3MI_LINK_FINISHING,  /* both have said their last number; data is still on its way */
     A3MI_LINK_CANCELLING, /* END sent before the link was up; the peer's answer is awaited */
+    A3MI_LINK_ABORTING,   /* END sent after the channels were cut off; the peer's answer is awaited */
     A3MI_LINK_CLOSED,
     A3MI_LINK_STATES
 };
@@ -39,6 +40,7 @@ enum a3mi_link_event {
     A3MI_ON_TIMER,        /* the interval passed, and another attempt may be made */
     A3MI_ON_TIMER_LAST,   /* the interval passed, and the limit of attempts is reached */
     A3MI_ON_UNLINK,       /* this end wants it ended */
+    A3MI_ON_ABORT,        /* this end wants it ended at once, whatever is lost by it */
     A3MI_ON_END,          /* the peer ends it */
     A3MI_ON_ENDED,        /* the peer answers our END */
     A3MI_ON_DRAINED,      /* everything both ends said they sent has arrived */

@@ -133,7 +133,7 @@ static void end_links(struct a3mi_node *node, struct closing *job, int64_t now)
     while (a3mi_map64_next(&node->links, &it, &number, &value)) {
         struct a3mi_link *link = value;
         a3mi_link_ref(link);
-        job->unfinished += link->state != A3MI_LINK_CANCELLING;
+        job->unfinished += link->state != A3MI_LINK_CANCELLING && link->state != A3MI_LINK_ABORTING;
         a3mi_link_event(link, A3MI_ON_PEER_GONE, NULL, now);
         if (link->state != A3MI_LINK_CLOSED) {
             a3mi_link_event(link, A3MI_ON_UNLINK, NULL, now);

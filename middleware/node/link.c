@@ -392,7 +392,8 @@ static void send_end(struct a3mi_link *link, enum a3mi_control_kind kind, int64_
     struct a3mi_control control = {.kind = kind};
     if (link->state !=
         A3MI_LINK_CANCELLING) { /* it still has the counts of its last life, nothing in this one */
-        control.count = link->sent;
+        /* Aborting, before the channels are cut off: what is in units will come. */
+        control.count = link->state == A3MI_LINK_ABORTING ? link->tx.packed : link->sent;
         control.received = link->received;
     }
     if (kind == A3MI_CONTROL_END && link->reason == A3M_ECLOSED) {
@@ -456,7 +457,8 @@ void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const st
     struct a3mi_link_step step = a3mi_link_machine(link->state, event);
     uint32_t actions = step.actions;
     bool ended = link->ended || step.next == A3MI_LINK_CANCELLING || step.next == A3MI_LINK_CLOSED ||
-                 step.next == A3MI_LINK_ENDING || step.next == A3MI_LINK_FINISHING;
+                 step.next == A3MI_LINK_ENDING || step.next == A3MI_LINK_FINISHING ||
+                 step.next == A3MI_LINK_ABORTING;
     a3mi_link_ref(link);                                   /* the last action may drop the engine's */
     if ((actions & A3MI_DO_ATTACH) != 0 && info != NULL) { /* REQUEST and ACCEPT have it */
         attach(link, info);

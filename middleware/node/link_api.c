@@ -273,6 +273,7 @@ static a3m_link_state public_state(const struct a3mi_link *link)
         [A3MI_LINK_ENDING] = A3M_LINK_ENDING,
         [A3MI_LINK_FINISHING] = A3M_LINK_ENDING,
         [A3MI_LINK_CANCELLING] = A3M_LINK_ENDED,
+        [A3MI_LINK_ABORTING] = A3M_LINK_ENDED,
         [A3MI_LINK_CLOSED] = A3M_LINK_ENDED,
     };
     a3m_link_state state = states[link->state];

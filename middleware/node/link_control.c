@@ -50,7 +50,7 @@ bool a3mi_link_say(struct a3mi_link *link, struct a3mi_control *control, int64_t
         return false;
     }
     bool known = link->state == A3MI_LINK_UP || link->state == A3MI_LINK_ENDING ||
-                 link->state == A3MI_LINK_FINISHING;
+                 link->state == A3MI_LINK_FINISHING || link->state == A3MI_LINK_ABORTING;
     control->author_link = link->number;
     control->addressee_link = known ? link->peer_number : 0;
     if (known) {
@@ -429,6 +429,7 @@ static bool concerned(const struct a3mi_link *link, uint64_t incarnation)
     switch (link->state) {
     case A3MI_LINK_UP:
     case A3MI_LINK_ENDING:
+    case A3MI_LINK_ABORTING:
     case A3MI_LINK_FINISHING: return link->incarnation == incarnation;
     /* A request to another incarnation is still under way: to forget it would be to misread its answer. */
     case A3MI_LINK_REQUESTING:

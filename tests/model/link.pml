@@ -20,7 +20,7 @@
  * (core/life.c) and another one might; end 1 only answers then. Its link may stay up
  * alone, but whatever comes to be afterwards is agreed upon.
  *
- * Applications ask for the link and end it at any time, at both ends, and ask
+ * Applications ask for the link and end it at any time, also by force, at both ends, and ask
  * again at once; a socket is closed, and refuses what it had asked for itself,
  * until it is opened again; a request may be refused, for now or for good; an
  * interval may pass, and be the last. Each of these a bounded number of times.
@@ -43,13 +43,14 @@ hidden byte LASTS = 1;   /* times that an interval is the last one */
 hidden byte CLOSES = 0;  /* of sockets */
 hidden byte RESTARTS = 0;
 hidden byte GIVEUPS = 0;
+hidden byte ABORTS = 0;  /* ends by force */
 hidden byte FORGETS = 0; /* of what is owed */
 RULE(LINK_BOTH_ANSWER) RULE(LINK_NONE_ANSWERS) RULE(LINK_END_UNKNOWN) RULE(LINK_ACCEPT_UNKNOWN)
 RULE(LINK_ANY_NUMBER) RULE(LINK_NO_REPLACE) RULE(LINK_ENDS_ANY) RULE(NOT_OWED) RULE(NOT_AFRESH)
 
 inline read_parameters()
 {
-    READ(ASKS) READ(UNLINKS) READ(REFUSALS) READ(LASTS) READ(CLOSES) READ(RESTARTS) READ(GIVEUPS) READ(FORGETS)
+    READ(ASKS) READ(UNLINKS) READ(REFUSALS) READ(LASTS) READ(CLOSES) READ(RESTARTS) READ(GIVEUPS) READ(FORGETS) READ(ABORTS)
     READ(MUTATE_LINK_BOTH_ANSWER) READ(MUTATE_LINK_NONE_ANSWERS) READ(MUTATE_LINK_END_UNKNOWN)
     READ(MUTATE_LINK_ACCEPT_UNKNOWN) READ(MUTATE_LINK_ANY_NUMBER) READ(MUTATE_LINK_NO_REPLACE)
     READ(MUTATE_LINK_ENDS_ANY) READ(MUTATE_NOT_OWED) READ(MUTATE_NOT_AFRESH)
@@ -80,7 +81,7 @@ byte bound[2];   /* the other's that the sender is bound to; 0: none yet, or the
 bool owes[2], told[2]; /* gave the other up, who has not heard of it; the news are on their way */
 bool closed[2];
 byte asks[2];
-byte unlinks, refusals, lasts, closes, restarts, giveups, forgets;
+byte unlinks, refusals, lasts, closes, restarts, giveups, forgets, aborts;
 
 hidden byte l, i, next, n_up, ended;
 hidden short actions;
@@ -89,14 +90,14 @@ mtype:kind kind;
 hidden mtype:kind what;
 
 #define NONE     255
-#define KNOWN(l_) (state[l_] == UP || state[l_] == ENDING || state[l_] == FINISHING)
+#define KNOWN(l_) (state[l_] == UP || state[l_] == ENDING || state[l_] == FINISHING || state[l_] == ABORTING)
 #define END_OF(l_) ((l_) / SLOTS)
 
 #define ANY(e_, what_) \
     (state[(e_) * SLOTS] what_ || state[(e_) * SLOTS + 1] what_ || state[(e_) * SLOTS + 2] what_ || \
      state[(e_) * SLOTS + 3] what_)
 /* With links that are up the other's incarnation is known (a3mi_life_current). */
-#define NAMES_NOBODY(e_) (!ANY(e_, == UP) && !ANY(e_, == ENDING) && !ANY(e_, == FINISHING))
+#define NAMES_NOBODY(e_) (!ANY(e_, == UP) && !ANY(e_, == ENDING) && !ANY(e_, == FINISHING) && !ANY(e_, == ABORTING))
 
 /* ---- Saying --------------------------------------------------------------------------- */
 
@@ -352,7 +353,7 @@ inline on_peer_ended(e_)
             :: incoming[l] -> step(l, ON_PEER_GONE)
             :: else -> step(l, ON_PEER_LOST)
             fi
-        :: (state[l] == CANCELLING && ASKED(l)) || ((state[l] == ENDING || state[l] == FINISHING) && met[e_] == ended) ->
+        :: (state[l] == CANCELLING && ASKED(l)) || ((state[l] == ENDING || state[l] == FINISHING || state[l] == ABORTING) && met[e_] == ended) ->
             step(l, ON_PEER_GONE)
         :: else
         fi;
@@ -524,7 +525,7 @@ inline forget_debt(e_)
     do
     :: i < (2 - (e_)) * SLOTS ->
         if
-        :: state[i] == UP || state[i] == ENDING || state[i] == FINISHING -> alone[i] = true
+        :: state[i] == UP || state[i] == ENDING || state[i] == FINISHING || state[i] == ABORTING -> alone[i] = true
         :: else
         fi;
         i++
@@ -579,6 +580,8 @@ inline check()
         lasts++; step(l_, ON_TIMER_LAST); check() }                                                      \
     :: d_step { (state[l_] == RETRYING || state[l_] == REQUESTING || state[l_] == UP) && unlinks < UNLINKS -> \
         unlinks++; step(l_, ON_UNLINK); check() }                                                        \
+    :: d_step { state[l_] != CLOSED && state[l_] != CANCELLING && state[l_] != ABORTING && aborts < ABORTS ->    \
+        aborts++; step(l_, ON_ABORT); check() }                                                          \
     :: d_step { state[l_] == FINISHING -> step(l_, ON_DRAINED); check() }
 
 /* What its author is bound to is there; while an end owes news, it hears nothing. */

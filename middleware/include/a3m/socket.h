@@ -153,6 +153,21 @@ A3M_API int a3m_socket_set_accept(a3m_socket socket, a3m_accept_fn accept, void 
 /* Ends a link, or cancels its handshake. What was sent before is delivered first. */
 A3M_API int a3m_link_end(a3m_link link);
 
+/* What the forced end of a link gave up; a3m_node_close counts it as well. */
+typedef struct a3m_abort_report {
+    size_t size;          /* sizeof(a3m_abort_report), set by the caller */
+    uint64_t undelivered; /* messages sent on the link that are certainly not delivered */
+    uint64_t unknown;     /* not acknowledged: delivered once, or not at all */
+} a3m_abort_report;
+
+/*
+ * Ends a link at once, also one that is ending and has something to deliver yet: what was not transmitted is given
+ * up, what comes from the peer from here on is dropped and counted. What was received stays there to be taken. The
+ * peer learns of it, and ends its side once it has what was transmitted. `report` may be NULL. Waits for the engine,
+ * not for the peer; not to be called by hooks. A3M_EINVAL (report->size).
+ */
+A3M_API int a3m_link_abort(a3m_link link, a3m_abort_report *report);
+
 /*
  * Waits until the link is up (0) or has ended: A3M_EREFUSED, A3M_EINCOMPATIBLE,
  * A3M_ECANCELED, A3M_ETIMEDOUT (the deadline; the link goes on trying),
