@@ -6,25 +6,9 @@
  */
 #include <stdio.h>
 
-#include "core/link_machine.h"
-
-/* Names as in link_machine.h, without their prefix. */
-/* clang-format off */
-#define EACH_STATE(X) \
-    X(REQUESTING) X(RETRYING) X(UP) X(ENDING) X(FINISHING) X(CANCELLING) X(ABORTING) X(CLOSED)
-#define EACH_EVENT(X) \
-    X(ACCEPT) X(REQUEST) X(CROSSING) X(REFUSE) X(REFUSE_LAST) X(REFUSE_FINAL) X(TIMER) X(TIMER_LAST) \
-    X(UNLINK) X(ABORT) X(END) X(ENDED) X(DRAINED) X(PEER_LOST) X(PEER_GONE)
-#define EACH_ACTION(X) \
-    X(ATTACH) X(SEND_ACCEPT) X(SEND_REQUEST) X(ARM_TIMER) X(COUNT) X(CANCEL_TIMER) X(SEND_END) X(SEND_ENDED) \
-    X(FINISH) X(DETACH) X(TELL_DOWN) X(CLOSE) X(REPLACE) X(IGNORE) X(COUNT_ODD)
-/* clang-format on */
+#include "link_names.h"
 
 #define PAIRS (A3MI_LINK_STATES * A3MI_LINK_EVENTS)
-
-#define COUNT(name) +1
-_Static_assert(0 EACH_STATE(COUNT) == A3MI_LINK_STATES, "a state is not printed");
-_Static_assert(0 EACH_EVENT(COUNT) == A3MI_LINK_EVENTS, "an event is not printed");
 
 int main(void)
 {
