@@ -419,7 +419,9 @@ static void act_outside(struct a3mi_link *link, uint32_t actions, const struct a
             link->armed_interval = link->backoff.min_ns;
         }
         arm(link, now);
-        a3mi_event_log_add(link, A3M_EVENT_RETRYING, link->reason, NULL);
+        if (link->reason != A3M_OK) { /* else it goes on at once, at a peer that turned out to be another */
+            a3mi_event_log_add(link, A3M_EVENT_RETRYING, link->reason, NULL);
+        }
     }
     if ((actions & A3MI_DO_COUNT) != 0) {
         link->armed_interval = a3mi_backoff_attempt(&link->backoff);

@@ -138,7 +138,7 @@ static void test_abort_up_what_was_given_up_is_reported_and_the_peer_ends(void *
     assert_true(report.undelivered > 0);
     assert_true(report.unknown > 0);
     assert_int_equal(report.undelivered + report.unknown, 100);
-    assert_int_equal(a3m_try_send(w.push, test_msg("x")), A3M_ENOLINK);
+    assert_int_equal(a3m_send_bytes(w.push, "x", 1, A3M_NOW), A3M_ENOLINK);
     settle(&w);
     int there = received(&w);
     assert_true((uint64_t)there <= report.unknown);
