@@ -149,6 +149,7 @@ static void test_resolver_is_not_asked_for_what_is_known(void **state)
     (void)test_socket(server, &a3m_pull, "sink");
     a3m_socket push = test_socket(client, &a3m_push, NULL);
     assert_int_equal(a3m_node_set_peer(client, "server", address_of(server)), A3M_OK);
+    assert_int_equal(a3m_socket_set(push, A3M_OPT_LINK_RETRY_MIN, a3m_seconds(20).ns), A3M_OK);
     (void)test_link(push, "server/sink");
     assert_int_equal(atomic_load(&answers.asked), 0);
     test_close(client);
