@@ -136,9 +136,10 @@ static void change(struct a3mi_link *link, enum a3mi_link_state state, bool ende
     } else if (was_up && !is_up(link)) {
         atomic_fetch_sub_explicit(&socket->node->links_up, 1, memory_order_relaxed);
     }
-    /* Who waits for a link "or none" learns it here: one that is being cancelled may stay for long. */
-    if ((was_up || was_coming) && socket->links_up == 0 && socket->links_coming == 0) {
-        a3mi_socket_wake(socket, A3MI_KEY_LINK | A3MI_KEY_NONE, SIZE_MAX);
+    /* Who waits for links "or none" learns it here: one that is being cancelled may stay for long. */
+    if ((was_up || was_coming) && !is_up(link) && !is_coming(link)) {
+        bool none = socket->links_up == 0 && socket->links_coming == 0;
+        a3mi_socket_wake(socket, A3MI_KEY_LINK | (none ? A3MI_KEY_NONE : 0u), SIZE_MAX);
     }
     a3mi_flow_refresh(link);
     if (was_up != is_up(link) || was_coming != is_coming(link)) {

@@ -146,7 +146,7 @@ struct a3mi_link {
     uint64_t peer_max_message;
     uint64_t acknowledged;
     uint64_t received, received_bytes; /* of this life */
-    uint64_t beyond;                   /* bytes of the newest one received that no credit was needed for */
+    uint64_t beyond;                   /* most bytes of one received that no credit was needed for */
     uint64_t taken, taken_bytes;       /* by this end's application */
     bool violated;                     /* the peer sent more than it was granted */
     uint64_t capacity_messages, capacity_bytes;
