@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <sched.h>
 
+#include <a3m/socket_type.h>
+
 #include <cmocka.h>
 
 #include "asleep.h"
@@ -142,8 +144,8 @@ static void serve_some(bool fair, enum kind kind, int w, int k)
     set(line.pulls[0], A3M_OPT_CREDIT_MESSAGES, 1 + k);
     await_returned(waiters, w, served);
     a3m_node_stats after = test_stats(line.from);
-    (void)printf("%s, %s, %d for %d: %d returned, %d woken\n", fair ? "fair" : "unfair", kind_names[kind], k, w,
-                 served, (int)(after.wakes - before.wakes));
+    (void)printf("%s, %s, %d for %d: %d returned, %d woken\n", fair ? "fair" : "unfair", kind_names[kind], k,
+                 w, served, (int)(after.wakes - before.wakes));
     assert_true(after.wakes - before.wakes <= (uint64_t)served);
     assert_int_equal(after.waiter_sleeps, before.waiter_sleeps); /* nobody that woke went back to sleep */
     assert_int_equal(credit_of(line.links[0]), k - served);
@@ -320,6 +322,42 @@ static void test_line_message_too_large_for_a_link_holds_up_nobody_there(void **
     too_large_for_one(true);
 }
 
+/* A type that has an error to tell wakes everybody: who waits for credit goes on waiting, and keeps its place. */
+static void test_line_error_of_the_socket_ends_no_wait(void **arg)
+{
+    (void)arg;
+    struct line line;
+    struct waiter waiters[3];
+    a3m_socket_type type = a3m_push;
+    a3m_base *base;
+    void *state;
+    open_line(&line, true, 1 << 20);
+    line.push = test_socket(line.from, &type, NULL);
+    set(line.push, A3M_OPT_FAIR, 1);
+    line.links[0] = test_link(line.push, test_url(line.to, "a"));
+    assert_int_equal(a3m_link_send(line.links[0], test_msg("first"), SOON), A3M_OK);
+    for (int i = 0; i < 3; i++) {
+        stand(&line, &waiters[i], i == 1, 4, A3M_FOREVER);
+    }
+    assert_int_equal(a3m_base_enter(line.push, &type, &base, &state), A3M_OK);
+    for (int i = 0; i < 100; i++) {
+        a3m_base_lock(base);
+        a3m_base_raise(base, A3M_POLL_ERR, 1);
+        a3m_base_unlock(base);
+    }
+    a3m_base_leave(base);
+    await_all_asleep();
+    assert_int_equal(returned(waiters, 3), 0);
+    set(line.pulls[0], A3M_OPT_CREDIT_MESSAGES, 3);
+    await_returned(waiters, 3, 2);
+    assert_false(caller_returned(&waiters[2].caller));
+    set(line.pulls[0], A3M_OPT_CREDIT_MESSAGES, 4);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(caller_join(&waiters[i].caller), A3M_OK);
+    }
+    close_line(&line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_line_credit_while_calls_time_out_none_is_lost),
         cmocka_unit_test(test_line_credit_while_the_link_ends_each_call_has_one_or_the_other),
         cmocka_unit_test(test_line_who_gives_up_lets_those_behind_have_what_it_left),
+        cmocka_unit_test(test_line_error_of_the_socket_ends_no_wait),
         cmocka_unit_test(test_line_message_too_large_for_a_link_holds_up_nobody_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
