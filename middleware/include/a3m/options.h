@@ -37,7 +37,7 @@ typedef enum a3m_option {
      * to receive; 0: as is fastest (unfair).
      */
     A3M_OPT_FAIR,
-    A3M_OPT_CREDIT_BATCH, /* credit is returned when so many percent of it were taken; 25 */
+    A3M_OPT_CREDIT_BATCH, /* credit is returned when so many percent of it were taken, bytes at 25 at the latest; 25 */
     A3M_OPT_LAST_
 } a3m_option;
 
