@@ -183,10 +183,11 @@ void a3mi_flow_offer(struct a3mi_link *link, struct a3mi_control *control)
 
 void a3mi_flow_begin(struct a3mi_link *link, const struct a3mi_control *info)
 {
-    link->limit_messages = info->credit_messages;
-    link->limit_bytes = info->credit_bytes;
+    if (link->peer_epoch == 0) { /* else a grant overtook the acceptance: its capacity changed at once */
+        link->limit_messages = info->credit_messages;
+        link->limit_bytes = info->credit_bytes;
+    }
     link->peer_capacity_bytes = info->credit_bytes;
-    link->peer_epoch = 0;
     link->epoch = 0;
     link->sent = link->sent_bytes = link->acknowledged = 0;
     link->reserved = link->reserved_bytes = 0;

@@ -170,13 +170,14 @@ static void drop_batch(struct a3mi_link *link)
     }
 }
 
-/* [socket] An attempt came to nothing: what arrived on its index, ahead of an acceptance, is of another life. */
+/* [socket] An attempt came to nothing: what arrived on its index, ahead of an acceptance, is of another life. So are grants. */
 static void drop_attempt(struct a3mi_link *link)
 {
     if (link->rx_attached) {
         a3mi_rx_detach(link->socket->node->assoc, &link->rx);
         link->rx_attached = false;
     }
+    link->peer_epoch = 0;
     drop_batch(link);
 }
 

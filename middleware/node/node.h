@@ -142,7 +142,7 @@ struct a3mi_link {
     bool general_next;                    /* of the two lines, the socket's is served next */
     uint64_t limit_messages, limit_bytes; /* the peer's grant, absolute */
     uint64_t peer_capacity_bytes;         /* what a grant is worth when all was taken */
-    uint32_t peer_epoch;
+    uint32_t peer_epoch;                  /* of the newest grant of this life; 0: the offer */
     uint64_t peer_max_message;
     uint64_t acknowledged;
     uint64_t received, received_bytes; /* of this life */
