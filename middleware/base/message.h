@@ -38,7 +38,6 @@ struct a3mi_block {
 enum {
     A3MI_MSG_CORRELATED = 1u << 0, /* `correlation` is set */
     A3MI_MSG_INLINE = 1u << 1,     /* the view is part of its block */
-    A3MI_MSG_OVERTAKEN = 1u << 2,  /* received: a later message of its link was handed up before it */
 };
 
 struct a3m_msg {

@@ -310,23 +310,18 @@ static bool may_go(struct a3mi_assoc *assoc, struct a3mi_rx *rx, uint64_t number
             a3mi_ranges_make_room(assoc, &rx->up, number, number + 1, A3MI_UP_MAX) == A3MI_RANGES_ADDED);
 }
 
-/* Notes that the message is handed up. Returns whether a later one was before it. */
-static bool went(struct a3mi_assoc *assoc, struct a3mi_rx *rx, uint64_t number)
+/* Notes that the message is handed up. */
+static void went(struct a3mi_assoc *assoc, struct a3mi_rx *rx, uint64_t number)
 {
-    bool overtaken = number < a3mi_ranges_end(&rx->up);
-
     (void)a3mi_ranges_add(&rx->up, number, number + 1);
     a3mi_ranges_tidy(assoc, &rx->up, false);
-    return overtaken;
 }
 
 /* A whole message that may go. The channel may be gone afterwards. */
 static void hand_up(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, struct a3mi_rx *rx,
                     uint64_t number, a3m_msg *msg, bool props)
 {
-    if (went(assoc, rx, number)) {
-        msg->flags |= A3MI_MSG_OVERTAKEN;
-    }
+    went(assoc, rx, number);
     if (rx->index == 0) {
         assoc->hooks->control(assoc->arg, origin->peer, origin->incarnation, msg->data, msg->size);
         a3m_msg_free(msg);
@@ -380,7 +375,7 @@ static enum taken take_whole(struct a3mi_assoc *assoc, const struct a3mi_origin 
                              const struct a3mi_frame *frame)
 {
     if (rx->index == 0) {
-        (void)went(assoc, rx, frame->number);
+        went(assoc, rx, frame->number);
         assoc->hooks->control(assoc->arg, origin->peer, origin->incarnation, frame->bytes, frame->size);
     } else {
         a3m_msg *msg = a3m_msg_new(frame->size);

@@ -4,12 +4,25 @@
 #include "base/error.h"
 #include "node/node.h"
 
-static struct a3mi_credit_wait *first_of(struct a3mi_list *line, bool last)
+/* The first of a line that this link could ever serve, or the last; NULL. A message that is too large for it holds up nobody. */
+static struct a3mi_credit_wait *first_of(const struct a3mi_link *link, struct a3mi_list *line, bool last)
 {
-    if (a3mi_list_empty(line)) {
-        return NULL;
+    struct a3mi_list *it = last ? line->prev : line->next;
+    while (it != line) {
+        struct a3mi_credit_wait *wait = a3mi_container_of(it, struct a3mi_credit_wait, in_line);
+        if (wait->credit->size <= link->peer_max_message) {
+            return wait;
+        }
+        it = last ? it->prev : it->next;
     }
-    return a3mi_container_of(last ? line->prev : line->next, struct a3mi_credit_wait, in_line);
+    return NULL;
+}
+
+/* Whether a call that comes now would pass another one at this link. */
+static bool has_line(struct a3mi_link *link)
+{
+    return first_of(link, &link->credit_line, false) != NULL ||
+           first_of(link, &link->socket->credit_line, false) != NULL;
 }
 
 static bool is_fair(const struct a3mi_socket *socket)
@@ -56,13 +69,18 @@ void a3mi_credit_return(struct a3mi_credit *credit)
 
 /* ---- Those in line -------------------------------------------------------------------------- */
 
-/* It leaves the line, and is woken. */
+/*
+ * It leaves the line, and is woken, unless it was already (the socket has an error to tell): its parker may be on
+ * its way out then, and its thread looks here.
+ */
 static void finish(struct a3mi_socket *socket, struct a3mi_credit_wait *wait, int code)
 {
     wait->served = code == A3M_OK;
     wait->code = code;
     a3mi_list_remove(&wait->in_line);
-    a3mi_waiter_take(&wait->waiter, &socket->wakes);
+    if (!wait->waiter.woken) {
+        a3mi_waiter_take(&wait->waiter, &socket->wakes);
+    }
 }
 
 /* Whether the link has credit for it. A message that is too large for this link may find another one. */
@@ -95,8 +113,8 @@ static struct a3mi_credit_wait *next_unfair(struct a3mi_link *link, struct a3mi_
 
 static struct a3mi_credit_wait *next_served(struct a3mi_link *link, bool fair)
 {
-    struct a3mi_credit_wait *specific = first_of(&link->credit_line, !fair);
-    struct a3mi_credit_wait *general = first_of(&link->socket->credit_line, !fair);
+    struct a3mi_credit_wait *specific = first_of(link, &link->credit_line, !fair);
+    struct a3mi_credit_wait *general = first_of(link, &link->socket->credit_line, !fair);
     return fair ? next_fair(link, specific, general) : next_unfair(link, specific, general);
 }
 
@@ -115,6 +133,14 @@ void a3mi_credit_serve(struct a3mi_link *link)
         size_t left = a3mi_flow_available(link);
         a3mi_link_wake(link, A3MI_KEY_OUT, left);
         a3mi_socket_wake(socket, A3MI_KEY_OUT, left);
+    }
+}
+
+/* Somebody left a line unserved: those behind may need less than it did. */
+static void serve_all(struct a3mi_socket *socket)
+{
+    A3MI_LIST_FOREACH (it, &socket->links) {
+        a3mi_credit_serve(a3mi_container_of(it, struct a3mi_link, on_socket));
     }
 }
 
@@ -143,6 +169,7 @@ void a3mi_credit_link_changed(struct a3mi_link *link)
 {
     struct a3mi_socket *socket = link->socket;
     bool up = link->state == A3MI_LINK_UP && !link->ended;
+    bool left = false;
     A3MI_LIST_FOREACH_SAFE (it, next, &link->credit_line) {
         struct a3mi_credit_wait *wait = a3mi_container_of(it, struct a3mi_credit_wait, in_line);
         if (!up) {
@@ -156,9 +183,12 @@ void a3mi_credit_link_changed(struct a3mi_link *link)
         int code = hopeless(socket, wait->credit);
         if (code != A3M_OK) {
             finish(socket, wait, code);
+            left = true;
         }
     }
-    if (up) {
+    if (left) {
+        serve_all(socket);
+    } else if (up) {
         a3mi_credit_serve(link);
     }
 }
@@ -170,8 +200,7 @@ static int try_one(struct a3mi_credit *credit, bool fair)
 {
     struct a3mi_link *link = credit->link;
     int code = a3mi_flow_admits(link, credit->size);
-    if (code == A3M_OK && fair &&
-        !(a3mi_list_empty(&link->credit_line) && a3mi_list_empty(&link->socket->credit_line))) {
+    if (code == A3M_OK && fair && has_line(link)) {
         return A3M_ENOCREDIT;
     }
     if (code == A3M_OK) {
@@ -183,13 +212,9 @@ static int try_one(struct a3mi_credit *credit, bool fair)
 /* Of the links that may take it, the one whose turn it is. */
 static int try_any(struct a3mi_socket *socket, struct a3mi_credit *credit, bool fair)
 {
-    if (fair && !a3mi_list_empty(&socket->credit_line)) {
-        return A3M_ENOCREDIT;
-    }
     A3MI_LIST_FOREACH (it, &socket->sendable) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, sendable);
-        if (a3mi_flow_admits(link, credit->size) == A3M_OK &&
-            !(fair && !a3mi_list_empty(&link->credit_line))) {
+        if (a3mi_flow_admits(link, credit->size) == A3M_OK && !(fair && has_line(link))) {
             a3mi_list_remove(&link->sendable);
             a3mi_list_push_back(&socket->sendable, &link->sendable);
             reserve(link, credit);
@@ -247,13 +272,19 @@ static int stand_in_line(struct a3mi_socket *socket, struct a3mi_credit *credit,
     if (may != A3M_OK) {
         return may;
     }
-    a3mi_waiter_init(&wait.waiter, A3MI_KEY_HUP, false);
+    int result = A3M_OK;
     a3mi_list_init(&wait.in_line);
     a3mi_list_push_back(credit->link != NULL ? &credit->link->credit_line : &socket->credit_line,
                         &wait.in_line);
-    a3mi_waitq_add(&socket->pollable.queue, &wait.waiter.entry);
-    int result = a3mi_socket_park(socket, &wait.waiter, deadline);
+    while (result == A3M_OK && !wait.served && wait.code == A3M_OK && !socket->closed) {
+        a3mi_waiter_init(&wait.waiter, A3MI_KEY_HUP, false);
+        a3mi_waitq_add(&socket->pollable.queue, &wait.waiter.entry);
+        result = a3mi_socket_park(socket, &wait.waiter, deadline); /* an error of the socket wakes it, too */
+    }
     a3mi_list_remove(&wait.in_line);
+    if (!wait.served && wait.code == A3M_OK) {
+        serve_all(socket);
+    }
     if (wait.served && !socket->closed) {
         return A3M_OK; /* also when the deadline passed meanwhile, or a signal came */
     }

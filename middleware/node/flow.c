@@ -7,7 +7,8 @@
  * A message larger than what is left may go when at most a quarter of the byte
  * capacity is outstanding: less than that may never be returned by itself, so a
  * stricter rule could wait for ever. A receiver thus holds at most a quarter of
- * its capacity and one message, or its capacity, whichever is more.
+ * its capacity and one message, or its capacity, whichever is more; from a peer that
+ * breaks the rule it takes its capacity and one message.
  *
  * The capacity may change while the link is up, downwards too: then a limit is
  * told that may be below what was sent already, and the sender waits until it has
@@ -56,17 +57,15 @@ uint64_t a3mi_flow_available(const struct a3mi_link *link)
 }
 
 /*
- * Whether the bytes of a message are covered. All that was sent before the newest one, and what that one needed,
- * is within the grant; so when one arrives that was overtaken, what the newest went beyond its need does not count.
+ * Whether the bytes of a message are covered, whatever the order in which credit was given, used, and arrived: of
+ * any set of messages, the one that was given its credit last needed no more than there was beside all others, and
+ * only so far as one goes beyond its need may all together go beyond the grant.
  */
 static bool covers(struct a3mi_link *link, const a3m_msg *msg)
 {
-    uint64_t need = needed(msg->size, link->least_capacity_bytes);
-    if ((msg->flags & A3MI_MSG_OVERTAKEN) != 0) {
-        return link->received_bytes - link->beyond + msg->size <= link->most_bytes;
-    }
-    link->beyond = msg->size - need;
-    return link->received_bytes + need <= link->most_bytes;
+    uint64_t beyond = msg->size - needed(msg->size, link->least_capacity_bytes);
+    link->beyond = beyond > link->beyond ? beyond : link->beyond;
+    return link->received_bytes + msg->size <= link->most_bytes + link->beyond;
 }
 
 bool a3mi_flow_arrived(struct a3mi_link *link, const a3m_msg *msg)
@@ -129,6 +128,14 @@ static uint64_t batch(const struct a3mi_link *link, uint64_t capacity)
     return share > 0 ? share : 1;
 }
 
+/* Of bytes no more than the quarter that a sender of large messages can do without: it may wait for the rest. */
+static uint64_t batch_bytes(const struct a3mi_link *link)
+{
+    uint64_t most = link->capacity_bytes / 4 > 0 ? link->capacity_bytes / 4 : 1;
+    uint64_t share = batch(link, link->capacity_bytes);
+    return share < most ? share : most;
+}
+
 /* Whether `limit` is so much more than what was told. */
 static bool due(uint64_t limit, uint64_t told, uint64_t enough)
 {
@@ -140,7 +147,7 @@ static bool grant_due(const struct a3mi_link *link)
 {
     return due(link->taken + link->capacity_messages, link->told_messages,
                batch(link, link->capacity_messages)) ||
-           due(link->taken_bytes + link->capacity_bytes, link->told_bytes, batch(link, link->capacity_bytes));
+           due(link->taken_bytes + link->capacity_bytes, link->told_bytes, batch_bytes(link));
 }
 
 static bool push_grant(struct a3mi_link *link)
@@ -177,10 +184,11 @@ void a3mi_flow_offer(struct a3mi_link *link, struct a3mi_control *control)
 
 void a3mi_flow_begin(struct a3mi_link *link, const struct a3mi_control *info)
 {
-    link->limit_messages = info->credit_messages;
-    link->limit_bytes = info->credit_bytes;
+    if (link->peer_epoch == 0) { /* else a grant overtook the acceptance: its capacity changed at once */
+        link->limit_messages = info->credit_messages;
+        link->limit_bytes = info->credit_bytes;
+    }
     link->peer_capacity_bytes = info->credit_bytes;
-    link->peer_epoch = 0;
     link->epoch = 0;
     link->sent = link->sent_bytes = link->acknowledged = 0;
     link->reserved = link->reserved_bytes = 0;

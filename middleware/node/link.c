@@ -143,10 +143,13 @@ static void change(struct a3mi_link *link, enum a3mi_link_state state, bool ende
     if (ends) {
         a3mi_event_log_add(link, A3M_EVENT_ENDED, link->reason, NULL);
     }
-    /* Who waits for a link "or none" learns it here: one that is being cancelled may stay for long. */
-    if ((was_up || was_coming) && socket->links_up == 0 && socket->links_coming == 0) {
-        a3mi_socket_wake(socket, A3MI_KEY_LINK | A3MI_KEY_NONE, SIZE_MAX);
-        a3mi_event_log_no_links(socket);
+    /* Who waits for links "or none" learns it here: one that is being cancelled may stay for long. */
+    if ((was_up || was_coming) && !is_up(link) && !is_coming(link)) {
+        bool none = socket->links_up == 0 && socket->links_coming == 0;
+        a3mi_socket_wake(socket, A3MI_KEY_LINK | (none ? A3MI_KEY_NONE : 0u), SIZE_MAX);
+        if (none) {
+            a3mi_event_log_no_links(socket);
+        }
     }
     a3mi_flow_refresh(link);
     if (was_up != is_up(link) || was_coming != is_coming(link)) {
@@ -177,13 +180,14 @@ static void drop_batch(struct a3mi_link *link)
     }
 }
 
-/* [socket] An attempt came to nothing: what arrived on its index, ahead of an acceptance, is of another life. */
+/* [socket] An attempt came to nothing: what arrived on its index, ahead of an acceptance, is of another life. So are grants. */
 static void drop_attempt(struct a3mi_link *link)
 {
     if (link->rx_attached) {
         a3mi_rx_detach(link->socket->node->assoc, &link->rx);
         link->rx_attached = false;
     }
+    link->peer_epoch = 0;
     drop_batch(link);
 }
 

@@ -150,7 +150,7 @@ struct a3mi_link {
     bool general_next;                    /* of the two lines, the socket's is served next */
     uint64_t limit_messages, limit_bytes; /* the peer's grant, absolute */
     uint64_t peer_capacity_bytes;         /* what a grant is worth when all was taken */
-    uint32_t peer_epoch;
+    uint32_t peer_epoch;                  /* of the newest grant of this life; 0: the offer */
     uint64_t peer_max_message;
     struct a3mi_metadata metadata, peer_metadata; /* this end's, and what the peer told */
     char *text;                                   /* of the last refusal; NULL: none */
@@ -158,7 +158,7 @@ struct a3mi_link {
     int64_t blocked_since;
     uint64_t acknowledged;
     uint64_t received, received_bytes; /* of this life */
-    uint64_t beyond;                   /* bytes of the newest one received that no credit was needed for */
+    uint64_t beyond;                   /* most bytes of one received that no credit was needed for */
     uint64_t taken, taken_bytes;       /* by this end's application */
     bool violated;                     /* the peer sent more than it was granted */
     uint64_t capacity_messages, capacity_bytes;

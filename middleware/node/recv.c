@@ -33,6 +33,12 @@ struct source {
     bool or_none;           /* A3M_ENOLINK when no link is up or coming up, and no message is there */
 };
 
+/* [socket] The link that is received from: it may turn out to be the same as another one meanwhile. */
+static struct a3mi_link *link_of(const struct source *from)
+{
+    return from->link != NULL && from->link->alias != NULL ? from->link->alias : from->link;
+}
+
 /* ---- Threads that wait ------------------------------------------------------------- */
 
 /* A receive that waits, on its stack. When it is woken, a message is for it. */
@@ -66,8 +72,9 @@ static bool may_pass(const struct a3mi_socket *socket)
 /* [socket] The next message, or NULL. */
 static a3m_msg *take(const struct source *from, bool *carry)
 {
-    if (from->link != NULL) {
-        return a3mi_fifo_empty(&from->link->inbox) ? NULL : take_from(from->link, carry);
+    struct a3mi_link *link = link_of(from);
+    if (link != NULL) {
+        return a3mi_fifo_empty(&link->inbox) ? NULL : take_from(link, carry);
     }
     struct a3mi_list *first = a3mi_list_first(&from->socket->readable);
     return first != NULL ? take_from(a3mi_container_of(first, struct a3mi_link, readable), carry) : NULL;
@@ -75,13 +82,14 @@ static a3m_msg *take(const struct source *from, bool *carry)
 
 static bool has_message(const struct source *from)
 {
-    return from->link != NULL ? !a3mi_fifo_empty(&from->link->inbox) : from->socket->inbox_count > 0;
+    const struct a3mi_link *link = link_of(from);
+    return link != NULL ? !a3mi_fifo_empty(&link->inbox) : from->socket->inbox_count > 0;
 }
 
 /* [socket] Why nothing will come any more; 0: something may. */
 static int hopeless(const struct source *from)
 {
-    const struct a3mi_link *link = from->link;
+    const struct a3mi_link *link = link_of(from);
     if (link != NULL && link->state == A3MI_LINK_CLOSED) {
         return a3mi_fail(A3M_ELINKDOWN, "the link to %s/%s ended: %s", link->peer_node.s, link->peer_tag.s,
                          a3m_strerror(link->reason));
@@ -96,7 +104,8 @@ static int hopeless(const struct source *from)
 static int park(const struct source *from, a3m_time deadline, bool *had_turn)
 {
     struct a3mi_socket *socket = from->socket;
-    struct a3mi_waitq *queue = from->link != NULL ? &from->link->pollable.queue : &socket->pollable.queue;
+    struct a3mi_link *link = link_of(from);
+    struct a3mi_waitq *queue = link != NULL ? &link->pollable.queue : &socket->pollable.queue;
     struct recv_waiter self = {.socket = socket};
     *had_turn = false;
     int result = a3mi_socket_may_wait(socket, deadline);
@@ -115,10 +124,18 @@ static int park(const struct source *from, a3m_time deadline, bool *had_turn)
     return result == A3M_EINTR ? a3mi_fail(A3M_EINTR, "a signal arrived") : result;
 }
 
+/* [socket] A message is there that this thread was woken for and leaves: the next one has it. */
+static void hand_on(const struct source *from)
+{
+    struct a3mi_link *link = link_of(from);
+    if (link == NULL || a3mi_link_wake(link, A3MI_KEY_IN, 1) == 0) {
+        a3mi_socket_wake(from->socket, A3MI_KEY_IN, 1);
+    }
+}
+
 /* [socket] Waits until something may be there. */
 static int wait_readable(const struct source *from, a3m_time deadline, bool *looked, bool *had_turn)
 {
-    struct a3mi_socket *socket = from->socket;
     bool try_form = deadline.ns == A3M_NOW.ns;
     int result = hopeless(from);
     if (result != A3M_OK) {
@@ -132,8 +149,8 @@ static int wait_readable(const struct source *from, a3m_time deadline, bool *loo
     if (result == A3M_ETIMEDOUT && *had_turn && has_message(from)) {
         return A3M_OK;
     }
-    if (result != A3M_OK && *had_turn && socket->inbox_count > 0) {
-        a3mi_socket_wake(socket, A3MI_KEY_IN, 1);
+    if (result != A3M_OK && *had_turn && has_message(from)) {
+        hand_on(from);
     }
     if (result == A3M_ETIMEDOUT) {
         return try_form ? A3M_OK : a3mi_fail(A3M_ETIMEDOUT, "the deadline passed, and no message came");
@@ -202,9 +219,7 @@ int a3m_base_recv_from(a3m_base *base, a3m_link handle, a3m_msg **msg, a3m_time 
     struct a3mi_link *link = obj;
     int n = A3M_EINVAL;
     if (link->socket == base) {
-        a3mi_socket_lock(base);
-        struct source from = {.socket = base, .link = link->alias != NULL ? link->alias : link};
-        a3mi_socket_unlock(base);
+        struct source from = {.socket = base, .link = link};
         n = recv_many(&from, msg, 1, deadline);
     } else {
         a3mi_fail(n, "the link is not one of this socket");

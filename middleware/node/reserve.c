@@ -46,7 +46,10 @@ static int reserve(struct a3mi_socket *socket, struct a3mi_credit *credit, a3m_c
 {
     const struct a3mi_credit wanted = *credit;
     int result;
-    do {
+    if (out == NULL) {
+        return a3mi_fail(A3M_EINVAL, "no place for a reservation");
+    }
+    while (!socket->closed) {
         *credit = wanted;
         result = a3mi_credit_get(socket, credit, deadline);
         if (result != A3M_OK) {
@@ -54,6 +57,10 @@ static int reserve(struct a3mi_socket *socket, struct a3mi_credit *credit, a3m_c
         }
         if (!a3mi_credit_valid(credit)) {
             a3mi_credit_release_link(credit); /* it went down before this thread ran */
+            if (wanted.link != NULL) {
+                return a3mi_fail(A3M_ELINKDOWN, "the link to %s/%s ended", wanted.link->peer_node.s,
+                                 wanted.link->peer_tag.s);
+            }
             continue;
         }
         out->v = enter(socket, credit);
@@ -66,7 +73,7 @@ static int reserve(struct a3mi_socket *socket, struct a3mi_credit *credit, a3m_c
             link->v = credit->handle;
         }
         return A3M_OK;
-    } while (!socket->closed);
+    }
     return a3mi_fail(A3M_ECLOSED, "the socket '%s' is closed", socket->tag.s);
 }
 

@@ -69,8 +69,13 @@ void a3mi_send_put(const struct a3mi_credit *credit, a3m_msg *msg)
     if (before < node->config.outbox_bytes && before + cost >= node->config.outbox_bytes) {
         note_full(node);
     }
+    size_t size = msg->size;
     a3mi_reader_push(node->reader, &msg->outbox);
     a3mi_link_consumed(link, A3MI_KEY_OUT);
+    if (size < credit->size) { /* the rest of a reservation is the next one's */
+        a3mi_flow_refresh(link);
+        a3mi_credit_serve(link);
+    }
 }
 
 /* [socket] Waits until the outbox has room: 0, or why not. */
@@ -117,7 +122,11 @@ static int send_locked(struct a3mi_socket *socket, a3m_msg *msg, struct a3mi_cre
         if (valid) {
             return A3M_OK;
         }
-        /* The link went down before the thread ran: another one will do, or it is not up. */
+        if (wanted.link != NULL) {
+            return a3mi_fail(A3M_ELINKDOWN, "the link to %s/%s ended: %s", wanted.link->peer_node.s,
+                             wanted.link->peer_tag.s, a3m_strerror(wanted.link->reason));
+        }
+        /* The link went down before the thread ran: another one will do. */
     }
     return a3mi_fail(A3M_ECLOSED, "the socket '%s' is closed", socket->tag.s);
 }

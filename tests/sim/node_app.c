@@ -83,6 +83,7 @@ void sim_app_reopen(struct sim_app *app)
 void sim_app_over(struct sim_app *app)
 {
     app->open = false;
+    app->held_count = 0;
     app->base = NULL;
     a3m_msg_free(app->ready);
     app->ready = NULL;
@@ -199,6 +200,72 @@ void sim_pace(struct sim *sim, uint32_t node, uint32_t index, int64_t every)
     sim->nodes[node].dirty |= sim->nodes[node].alive;
 }
 
+void sim_credit(struct sim *sim, uint32_t node, uint32_t index, int64_t messages, int64_t bytes)
+{
+    struct sim_app *app = &sim->nodes[node].apps[index];
+    app->credit_messages = messages > 0 ? messages : app->credit_messages;
+    app->credit_bytes = bytes > 0 ? bytes : app->credit_bytes;
+    if (app->open) {
+        set(app, A3M_OPT_CREDIT_MESSAGES, messages);
+        set(app, A3M_OPT_CREDIT_BYTES, bytes);
+        app->node->dirty = true;
+    }
+}
+
+/* The last one of those that are held, which is given back or used up by the caller. */
+static struct sim_held unhold(struct sim_app *app, uint32_t i)
+{
+    struct sim_held held = app->held[i];
+    app->held[i] = app->held[--app->held_count];
+    return held;
+}
+
+void sim_release(struct sim_app *app)
+{
+    while (app->open && app->held_count > 0) {
+        if (a3m_release(app->socket, unhold(app, 0).credit) != A3M_OK) {
+            sim_fail(sim_of(app), "a reservation cannot be given back: %s", a3m_error_detail());
+        }
+        app->node->dirty = true;
+    }
+}
+
+void sim_reserve(struct sim *sim, uint32_t node, uint32_t index, uint32_t count, uint32_t size)
+{
+    struct sim_app *app = &sim->nodes[node].apps[index];
+    if (!app->open || app->type != SIM_PUSH) {
+        return;
+    }
+    if (app->held_count + count > SIM_HELD) {
+        sim_release(app);
+    }
+    for (uint32_t i = 0; i < count && app->held_count < SIM_HELD; i++) {
+        struct sim_held held = {.size = size};
+        int result = a3m_socket_reserve(app->socket, size, &held.credit, NULL, A3M_NOW);
+        if (result == A3M_OK) {
+            app->held[app->held_count++] = held;
+        } else if (result != A3M_ENOCREDIT && result != A3M_ENOLINK) {
+            sim_fail(sim, "reserving: %s", a3m_strerror(result));
+        }
+    }
+}
+
+/* By a reservation that is large enough; A3M_ENOCREDIT: there is none. Those whose link ended are gone. */
+static int send_held(struct sim_app *app, a3m_msg *msg)
+{
+    for (uint32_t i = 0; i < app->held_count;) {
+        if (app->held[i].size < a3m_msg_size(msg)) {
+            i++;
+            continue;
+        }
+        int result = a3m_send_reserved(app->socket, unhold(app, i).credit, msg);
+        if (result != A3M_ELINKDOWN) {
+            return result;
+        }
+    }
+    return A3M_ENOCREDIT;
+}
+
 /* A message for the job that is first; NULL: there is none. */
 static a3m_msg *next_message(struct sim_app *app)
 {
@@ -220,12 +287,15 @@ static a3m_msg *next_message(struct sim_app *app)
 
 static void send(struct sim_app *app)
 {
-    for (int i = 0; i < SENDS_A_RUN && !a3mi_list_empty(&app->base->sendable); i++) {
+    for (int i = 0; i < SENDS_A_RUN && (app->held_count > 0 || !a3mi_list_empty(&app->base->sendable)); i++) {
         a3m_msg *msg = next_message(app);
         if (msg == NULL) {
             return;
         }
-        int result = a3m_try_send(app->socket, msg);
+        int result = send_held(app, msg);
+        if (result == A3M_ENOCREDIT) {
+            result = a3m_try_send(app->socket, msg);
+        }
         if (result != A3M_OK) {
             if (result != A3M_ENOCREDIT && result != A3M_ENOLINK && result != A3M_ENOWINDOW) {
                 sim_fail(sim_of(app), "sending: %s", a3m_strerror(result));

@@ -14,7 +14,7 @@ struct pair {
 struct draw {
     struct sim_plan *plan;
     struct a3mi_rng rng;
-    struct a3mi_rng orders; /* of its own: what else is drawn stays what it was without */
+    struct a3mi_rng orders, credits; /* of their own: what else is drawn stays what it was without */
     int64_t at;
     struct pair pairs[PAIRS_MAX];
     size_t pair_count;
@@ -156,6 +156,33 @@ static void draw_work(struct draw *draw)
     }
 }
 
+/* What a receiver grants changes, up or down, and senders set credit aside. */
+static void draw_credit(struct draw *draw)
+{
+    static const int64_t messages[] = {0, 1, 2, 5, 20, 1000};
+    static const int64_t bytes[] = {0, 1, 100, 2000, 20000, 1 << 20};
+    static const int64_t sizes[] = {20, 64, 500, 5000, 20000};
+    struct a3mi_rng *rng = &draw->credits;
+    const struct pair *pair = &draw->pairs[a3mi_rng_below(rng, draw->pair_count)];
+    switch (a3mi_rng_below(rng, 10)) {
+    case 0:
+    case 1:
+        ADD(draw, "credit", pair->to, pair->to_app, messages[a3mi_rng_below(rng, 6)],
+            bytes[a3mi_rng_below(rng, 6)]);
+        return;
+    case 2:
+        ADD(draw, "credit", pair->from, pair->from_app, messages[a3mi_rng_below(rng, 6)],
+            bytes[a3mi_rng_below(rng, 6)]);
+        return;
+    case 3:
+    case 4:
+        ADD(draw, "reserve", pair->from, pair->from_app, 1 + (int64_t)a3mi_rng_below(rng, 4),
+            sizes[a3mi_rng_below(rng, 5)]);
+        return;
+    default: return;
+    }
+}
+
 /* ---- Faults --------------------------------------------------------------------------------- */
 
 static void draw_path_fault(struct draw *draw)
@@ -227,6 +254,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
     *plan = (struct sim_plan){.seed = seed};
     a3mi_rng_init(&draw.rng, seed ^ 0x706c616eu);
     a3mi_rng_init(&draw.orders, seed ^ 0x6f726472u);
+    a3mi_rng_init(&draw.credits, seed ^ 0x63726564u);
     for (int i = 0; i < SIM_NODES * SIM_HUB; i++) {
         draw.types[i / SIM_HUB][i % SIM_HUB] = -1;
     }
@@ -246,5 +274,6 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
         } else {
             draw_work(&draw);
         }
+        draw_credit(&draw);
     }
 }

@@ -90,6 +90,16 @@ static void play_order(struct sim *sim, const int64_t *a)
     sim_order(sim, u32(a[0]), u32(a[1]), a[2] != 0);
 }
 
+static void play_credit(struct sim *sim, const int64_t *a)
+{
+    sim_credit(sim, u32(a[0]), u32(a[1]), a[2], a[3]);
+}
+
+static void play_reserve(struct sim *sim, const int64_t *a)
+{
+    sim_reserve(sim, u32(a[0]), u32(a[1]), u32(a[2]), u32(a[3]));
+}
+
 static void play_pause(struct sim *sim, const int64_t *a)
 {
     sim_pause(sim, u32(a[0]), u32(a[1]), a[2] != 0);
@@ -210,6 +220,8 @@ static const struct sim_verb verbs[] = {
     {"unlink", play_unlink, 4, {NODE, APP, NODE, APP}},
     {"send", play_send, 4, {NODE, APP, COUNT, SIZE}},
     {"order", play_order, 3, {NODE, APP, FLAG}},
+    {"credit", play_credit, 4, {NODE, APP, COUNT, SIZE}},
+    {"reserve", play_reserve, 4, {NODE, APP, COUNT, SIZE}},
     {"pause", play_pause, 3, {NODE, APP, FLAG}},
     {"pace", play_pace, 3, {NODE, APP, US}},
     {"delay", play_delay, 4, {NODE, NODE, US, US}},

@@ -23,6 +23,7 @@
 #define SIM_APPS  6 /* sockets of a node, the hub and the spoke among them */
 #define SIM_LINKS 6 /* links that a socket asks for */
 #define SIM_JOBS  16
+#define SIM_HELD  8
 
 /* The last two sockets of every node: see sim_poke. */
 #define SIM_HUB   4
@@ -64,6 +65,11 @@ struct sim_app {
     struct sim_job jobs[SIM_JOBS];
     uint32_t job_count;
     a3m_msg *ready; /* the next to send, when it could not be sent yet */
+    struct sim_held {
+        a3m_credit credit;
+        size_t size;
+    } held[SIM_HELD]; /* reservations, used for what fits before other credit is */
+    uint32_t held_count;
     struct sim_reply *replies;
     size_t reply_count, reply_room;
     uint64_t asked, answered; /* REQ: requests, and outcomes of these */
@@ -158,6 +164,12 @@ void sim_pause(struct sim *sim, uint32_t node, uint32_t index, bool paused);
 /* Whether what the socket sends on links made from now on keeps its order; also when it is opened again. */
 void sim_order(struct sim *sim, uint32_t node, uint32_t index, bool ordered);
 void sim_pace(struct sim *sim, uint32_t node, uint32_t index, int64_t every);
+/* What the socket grants from now on, on links that are up as well; 0: as it is. */
+void sim_credit(struct sim *sim, uint32_t node, uint32_t index, int64_t messages, int64_t bytes);
+/* Reserves credit for up to `count` messages, as far as there is; without room for more, one is given back. */
+void sim_reserve(struct sim *sim, uint32_t node, uint32_t index, uint32_t count, uint32_t size);
+/* Gives back all. */
+void sim_release(struct sim_app *app);
 /* Of this package: an open socket's life ends, a wanted one begins; the sockets of a node act. */
 void sim_app_reopen(struct sim_app *app);
 void sim_app_over(struct sim_app *app);

@@ -37,7 +37,7 @@ typedef enum a3m_option {
      * to receive; 0: as is fastest (unfair).
      */
     A3M_OPT_FAIR,
-    A3M_OPT_CREDIT_BATCH, /* credit is returned when so many percent of it were taken; 25 */
+    A3M_OPT_CREDIT_BATCH, /* credit is returned when so many percent of it were taken, bytes at 25 at the latest; 25 */
     /* How many events of links are kept until they are read (a3m/socket_event.h); 0: none are recorded; 0. */
     A3M_OPT_EVENTS,
     /* Each interval between requests for a link is longer by up to so many percent, at random; 0 to 100; 0. */

@@ -266,9 +266,9 @@ A3M_API int a3m_send_or_none(a3m_socket socket, a3m_msg *msg, a3m_time deadline)
 A3M_API int a3m_recv_or_none(a3m_socket socket, a3m_msg **msg, a3m_time deadline);
 
 /*
- * On one link, around the type of its socket. A3M_ENOLINK (not up), A3M_ELINKDOWN (it ended meanwhile, and, to
- * receive, everything that came by it was received), A3M_ENOTSUP (REQ; sending on a REP or PULL; receiving on a
- * PUSH).
+ * On one link, around the type of its socket. A3M_ENOLINK (to send: it is not up; a receive waits until it is),
+ * A3M_ELINKDOWN (it ended meanwhile, and, to receive, everything that came by it was received), A3M_ENOTSUP (REQ;
+ * sending on a REP or PULL; receiving on a PUSH).
  */
 A3M_API int a3m_link_send(a3m_link link, a3m_msg *msg, a3m_time deadline);
 A3M_API int a3m_link_recv(a3m_link link, a3m_msg **msg, a3m_time deadline);
