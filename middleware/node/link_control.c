@@ -346,11 +346,9 @@ static struct a3mi_link *find_link(struct a3mi_node *node, struct a3mi_peer *pee
 /* [socket] Which of the three refusals it is for the machine; notes why. */
 static enum a3mi_link_event refusal_event(struct a3mi_link *link, const struct a3mi_control *control)
 {
-    if (!link->ended) { /* a refusal that comes after this end closed or ended the link says nothing new */
+    if (link->state == A3MI_LINK_REQUESTING && !link->ended) { /* else it is late, and says nothing new */
         link->reason = a3mi_refusal_code(control->refusal);
         a3mi_link_set_text(link, control->text);
-    }
-    if (link->state == A3MI_LINK_REQUESTING && !link->ended) {
         a3mi_event_log_add(link, A3M_EVENT_REFUSED, link->reason, control->text);
     }
     if (a3mi_refusal_final(control->refusal)) {
