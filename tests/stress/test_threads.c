@@ -734,6 +734,7 @@ static bool may_be(int result)
     case A3M_EAGAIN:
     case A3M_ENOCREDIT:
     case A3M_ENOLINK:
+    case A3M_ELINKDOWN:
     case A3M_EREFUSED:
     case A3M_ECLOSED:
     case A3M_ETIMEDOUT:
