@@ -125,6 +125,9 @@ static bool own_request(const struct a3mi_socket *socket, const struct a3mi_peer
 static bool has_enough_links(const struct a3mi_node *node, struct a3mi_peer *peer)
 {
     uint32_t count = 0;
+    if (a3mi_name_eq(&node->id, a3mi_peer_id(peer))) {
+        return false; /* the application's own sockets */
+    }
     A3MI_LIST_FOREACH (it, a3mi_peer_links(peer)) {
         count += a3mi_container_of(it, struct a3mi_link, on_peer)->incoming;
     }

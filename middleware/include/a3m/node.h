@@ -87,7 +87,7 @@ typedef struct a3m_node_config {
     uint64_t memory_ceiling;
     uint32_t
         max_peers; /* beyond, strangers are put off, or take the place of idle ones without links; 16,384 */
-    uint32_t max_peer_links; /* that one peer may ask for; beyond, it is refused for now; 1,024 */
+    uint32_t max_peer_links; /* that another node may ask for; beyond, it is refused for now; 1,024 */
     /*
      * Asked where the node `id` is, when a link is asked for by node id and no address is known, or nobody answers
      * at the one that is: writes "udp://192.0.2.7:7101" into `address` (`size` bytes) and returns 0, or
