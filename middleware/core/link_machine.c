@@ -24,6 +24,13 @@
  *     A  has no such socket ◄──╳────────────►  UP, then FINISHING  B
  *     A  ────REFUSE b1──────────────────────►  ignored
  *
+ * A's request never arrived (A gave B up), and A ends its wish while it waits to ask again: nobody would answer b1, so
+ * A refuses it. Whenever a link ends that took no notice of a request, it is refused; one that is settled ignores that.
+ *
+ *     A  REQUEST a1 ── lost    ╲   ╱──REQUEST b1── REQUESTING  B
+ *     A  ignores b1 ◄───────────╳
+ *     A  RETRYING, unlink ─────────REFUSE b1─────► CLOSED, or RETRYING  B
+ *
  * B gave up, and answers: a1 is a request like any other, b1 is of no concern to
  * A, and END b1 is answered as for a link that A does not have.
  *

@@ -281,6 +281,7 @@ static void attach(struct a3mi_link *link, const struct a3mi_control *info)
     link->identity = identity;
     link->next_identity = NULL;
     link->peer_number = info->author_link;
+    link->crossed = 0;
     a3mi_tx_attach(node->assoc, &link->tx, link->peer, link->incarnation, info->index);
     link->tx.unordered = a3mi_socket_option(socket, A3M_OPT_ORDERED) == 0;
     a3mi_rx_bind(&link->rx, link->incarnation);
@@ -365,11 +366,12 @@ static void detach(struct a3mi_link *link)
 }
 
 /* [socket] The link is over: it leaves the engine. Its handle stays while its maker may ask why. */
-static void close_link(struct a3mi_link *link)
+static void close_link(struct a3mi_link *link, int64_t now)
 {
     struct a3mi_socket *socket = link->socket;
     struct a3mi_node *node = socket->node;
     a3mi_event_cancel(node, &link->retry);
+    a3mi_link_refuse_crossed(link, now);
     if (link->number != 0) {
         a3mi_map64_del(&node->links, link->number);
         link->number = 0;
@@ -486,7 +488,7 @@ void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const st
         a3mi_link_wake(link, A3MI_KEY_HUP, SIZE_MAX);
     }
     if ((actions & A3MI_DO_CLOSE) != 0) {
-        close_link(link);
+        close_link(link, now);
     }
     if ((actions & A3MI_DO_SEND_REQUEST) != 0) {
         send_request(link, now);

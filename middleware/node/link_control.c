@@ -77,6 +77,22 @@ static void answer(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t inca
     (void)say(node, peer, incarnation, &control, now);
 }
 
+/*
+ * Our request may never have arrived (the peer was given up meanwhile), and then nobody else answers the
+ * peer's. If it has arrived, the peer's is settled, and the refusal is late and changes nothing.
+ */
+void a3mi_link_refuse_crossed(struct a3mi_link *link, int64_t now)
+{
+    const struct a3mi_control to = {.author_link = link->crossed, .addressee_link = link->number};
+    uint32_t refusal = link->socket->closed ? A3MI_REFUSAL_CLOSED
+                       : link->unlinking    ? A3MI_REFUSAL_CANCELED
+                                            : A3MI_REFUSAL_NOT_READY;
+    if (link->crossed != 0 && link->peer != NULL) {
+        answer(link->socket->node, link->peer, link->crossed_by, &to, A3MI_CONTROL_REFUSE, refusal, "", now);
+    }
+    link->crossed = 0;
+}
+
 /* ---- Requests ------------------------------------------------------------------------ */
 
 static bool compatible(const a3m_socket_type *type, const char *peer_type)
@@ -261,6 +277,8 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     bool take = A3MI_MUTATE(LINK_BOTH_ANSWER, true,
                             A3MI_MUTATE(LINK_NONE_ANSWERS, false, answers(socket, peer, request)));
     if (asked && !take) {
+        link->crossed = request->author_link;
+        link->crossed_by = incarnation;
         a3mi_link_step(link, A3MI_ON_CROSSING, NULL, now);
         return 0;
     }

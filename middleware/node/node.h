@@ -97,6 +97,8 @@ struct a3mi_link {
     struct a3mi_list on_peer;
     uint64_t number; /* this attempt's; in the node's table; 0: none */
     uint64_t peer_number;
+    uint64_t crossed;    /* the peer's request that crossed ours, which it is to answer; 0: none */
+    uint64_t crossed_by; /* the incarnation that made it */
     struct a3mi_tx tx;
     struct a3mi_rx rx;
     bool rx_attached;
@@ -466,6 +468,8 @@ void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, st
                               int64_t now);
 /* [engine] Sends one control message about a link; false: could not (no address, peer over). */
 bool a3mi_link_say(struct a3mi_link *link, struct a3mi_control *control, int64_t now);
+/* [engine] The link ends before the peer answered: its own request, which crossed ours, is refused. */
+void a3mi_link_refuse_crossed(struct a3mi_link *link, int64_t now);
 /* What a refusal on the wire means as an error code. */
 int a3mi_refusal_code(uint32_t refusal);
 

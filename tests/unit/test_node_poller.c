@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "caller.h"
 #include "node_fixture.h"
 
 /* Two nodes, a PUSH linked to a PULL, and a poller. */
@@ -200,25 +201,32 @@ static void test_poller_descriptor_beside_sockets(void **arg)
     end_pair(&p);
 }
 
-/* Writes to an eventfd when the poller's wait sleeps, as far as one can tell. */
-static void *ring(void *arg)
+/* A wait of another thread. */
+struct one_wait {
+    a3m_poller poller;
+    a3m_poll_event event;
+};
+
+static int wait_once(void *arg)
 {
-    usleep(20000);
-    (void)eventfd_write(*(int *)arg, 1);
-    return NULL;
+    struct one_wait *wait = arg;
+    return a3m_poller_wait(wait->poller, &wait->event, 1, SOON);
 }
 
 static void test_poller_descriptor_ends_a_wait(void **arg)
 {
     (void)arg;
     struct pair p = make_pair();
-    pthread_t thread;
+    struct caller caller;
+    struct one_wait wait = {.poller = p.poller};
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     add(&p, a3m_pollable_socket(p.pull), A3M_POLL_IN, NULL);
     add(&p, a3m_pollable_fd(fd), A3M_POLL_IN, &fd);
-    assert_int_equal(pthread_create(&thread, NULL, ring, &fd), 0);
-    expect_event(&p, a3m_pollable_fd(fd), A3M_POLL_IN, &fd);
-    pthread_join(thread, NULL);
+    caller_start(&caller, wait_once, &wait);
+    caller_await_sleep(&caller);
+    assert_int_equal(eventfd_write(fd, 1), 0);
+    assert_int_equal(caller_join(&caller), 1);
+    assert_ptr_equal(wait.event.user, &fd);
     close(fd);
     end_pair(&p);
 }

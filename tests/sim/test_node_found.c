@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the campaign found: a test for each failure, with its shortest plan as
+ * sim_campaign --shrink prints it, and what went wrong above it.
+ * covers X1 X2 L11
+ */
+#include "node_scenario.h"
+
+/*
+ * A's request was under way to B's new incarnation when A learned that the old one was over, and A forgot it:
+ * B took it, and A took B's request, as two links; then A ended the one that it did not know, and was left with an
+ * end of the other.
+ */
+static void test_request_under_way_when_the_old_incarnation_ends_it_is_not_forgotten(void **arg)
+{
+    (void)arg;
+    play("plan 21 2 0 100 0 0 500\n"
+         "0 open 0 2 2 100 100\n"
+         "0 open 1 3 3 0 2000\n"
+         "0 link 0 2 1 3 0\n"
+         "0 link 1 3 0 2 0\n"
+         "310364 leave 1 53\n"
+         "1233084 cut 0 1 1\n");
+    play("plan 15 2 100 100 1 0 100\n"
+         "0 open 1 0 3 0 0\n"
+         "0 link 1 0 0 0 0\n"
+         "5438630 leave 1 221\n"
+         "5838154 delay 1 0 50 28\n");
+}
+
+/* B asked by address for a link that it was ending: its request came before its END, and A dropped what was under way. */
+static void test_link_asked_for_again_while_it_is_ended_what_was_sent_arrives(void **arg)
+{
+    (void)arg;
+    play("plan 8149 2 100 500 0 1200 0\n"
+         "0 open 1 3 2 2 20000\n"
+         "0 open 0 1 3 1 0\n"
+         "0 link 0 1 1 3 0\n"
+         "714312 send 1 3 1 10000\n"
+         "714312 nat 0 1\n"
+         "13339406 link 1 3 0 1 1\n"
+         "13339406 unlink 1 3 0 1\n");
+}
+
+/* The END of a request that was cancelled spoke of messages of the link's earlier life: B waited for them for ever. */
+static void test_request_of_a_second_life_cancelled_the_peer_waits_for_nothing(void **arg)
+{
+    (void)arg;
+    play("plan 42757 2 0 500 1 1200 500\n"
+         "0 open 0 3 0 1 0\n"
+         "0 open 1 1 1 100 100\n"
+         "0 link 0 3 1 1 0\n"
+         "3418 nat 0 1\n"
+         "10442 leave 1 119\n"
+         "46117 send 0 3 1 1\n"
+         "1121691 unlink 0 3 1 1\n");
+}
+
+/*
+ * A cancelled a request that B's old incarnation had; the END went to the new one, whose own request A held for one
+ * that crossed, and ignored: B asked for ever.
+ */
+static void test_request_cancelled_while_the_peer_restarts_the_peers_own_is_heard(void **arg)
+{
+    (void)arg;
+    play("plan 75238 2 0 20 0 0 100\n"
+         "0 open 0 3 0 100 2000\n"
+         "0 open 1 1 1 0 20000\n"
+         "0 link 0 3 1 1 0\n"
+         "0 link 1 1 0 3 1\n"
+         "0 move 0\n"
+         "19296 cut 1 0 1\n"
+         "4419968 unlink 0 3 1 1\n"
+         "8590884 kill 1\n");
+}
+
+/* A's socket closed while both asked: its refusal met a link that was up by then, and was counted as a violation. */
+static void test_crossing_request_refused_by_a_closed_socket_is_no_violation(void **arg)
+{
+    (void)arg;
+    play("plan 45292 3 0 20 0 0 0\n"
+         "0 open 2 1 0 5 100\n"
+         "0 open 0 3 1 5 20000\n"
+         "0 link 2 1 0 3 1\n"
+         "0 link 0 3 2 1 0\n"
+         "292 send 2 1 1 1\n"
+         "292 close 0 3\n"
+         "13490870 loss 2 0 600\n");
+}
+
+/*
+ * The answer to B's question at A's new address was held up until A was back at its old one, and B had been told so:
+ * it moved B's records to where nobody was any more, for good, as A had nothing to say.
+ */
+static void test_response_from_an_address_that_was_left_since_moves_nothing(void **arg)
+{
+    (void)arg;
+    play("plan 221619 3 1 2000 0 0 0\n"
+         "0 open 1 1 2 2 0\n"
+         "0 open 0 1 3 0 0\n"
+         "0 link 1 1 0 1 0\n"
+         "1289992 delay 0 1 50000 29470\n"
+         "1320822 send 1 1 1 1\n"
+         "1391849 move 0\n"
+         "1535977 loss 0 1 300\n");
+    play("plan 626883 2 0 100 0 0 0\n"
+         "0 open 0 3 0 100 0\n"
+         "0 open 1 0 1 2 100\n"
+         "0 link 1 0 0 3 0\n"
+         "15929807 delay 1 0 50000 21863\n"
+         "21594479 send 0 3 47 64\n"
+         "21982392 send 0 3 12 64\n"
+         "22297626 kill 1\n"
+         "25030594 start 1\n"
+         "25046881 truncate 0 1 10\n"
+         "28150262 move 1\n"
+         "28269826 rate 1 0 100000000 5673\n");
+}
+
+/*
+ * Each end asked, and A, whose request B was to answer, took no notice of B's. A's never arrived, A gave B up and
+ * then ended its own wish without a word: B asked for ever.
+ */
+static void test_crossing_request_of_one_that_gave_up_and_unlinked_is_refused(void **arg)
+{
+    (void)arg;
+    play("plan 2066252 2 20 20 1 0 0 200000 3000\n"
+         "0 open 1 3 0 5 0\n"
+         "0 open 0 3 1 0 100\n"
+         "0 link 1 3 0 3 1\n"
+         "0 link 0 3 1 3 0\n"
+         "0 loss 1 0 600\n"
+         "364931 cut 1 0 1\n"
+         "373031 send 1 3 1 1\n"
+         "13821172 unlink 0 3 1 3\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_request_under_way_when_the_old_incarnation_ends_it_is_not_forgotten),
+        cmocka_unit_test(test_link_asked_for_again_while_it_is_ended_what_was_sent_arrives),
+        cmocka_unit_test(test_request_of_a_second_life_cancelled_the_peer_waits_for_nothing),
+        cmocka_unit_test(test_request_cancelled_while_the_peer_restarts_the_peers_own_is_heard),
+        cmocka_unit_test(test_crossing_request_refused_by_a_closed_socket_is_no_violation),
+        cmocka_unit_test(test_response_from_an_address_that_was_left_since_moves_nothing),
+        cmocka_unit_test(test_crossing_request_of_one_that_gave_up_and_unlinked_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
