@@ -41,7 +41,7 @@ static const struct program programs[] = {
     {"nodes that move", core_move_main, false, false},
     {"schedules with restarts", core_restarts_main, false, false},
     {"schedules with addresses", core_addresses_main, false, false},
-    {"hostile packets", core_hostile_main, false, false},
+    {"hostile packets", core_hostile_records_main, false, false},
     {"crossing requests", node_crossing_main, true, false},
     {"random schedules", core_random_main, false, false},
     {"many random schedules", core_random_main, false, true},
