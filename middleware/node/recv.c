@@ -230,33 +230,33 @@ int a3m_base_recv_from(a3m_base *base, a3m_link handle, a3m_msg **msg, a3m_time 
 
 /* ---- The public calls ------------------------------------------------------- */
 
-int a3m_recv_until(a3m_socket handle, a3m_msg **msg, a3m_time deadline)
+/* By the type's hook for it. */
+static int recv_by_type(a3m_socket handle, a3m_msg **msg, bool or_none, a3m_time deadline)
 {
     struct a3mi_socket *socket;
     int result = a3mi_socket_enter(handle, &socket);
     if (result != A3M_OK) {
         return result;
     }
-    result = socket->type->recv != NULL
-                 ? socket->type->recv(socket, socket->state, msg, deadline)
-                 : a3mi_fail(A3M_ENOTSUP, "a %s socket does not receive", socket->type->name);
+    const a3m_socket_type *type = socket->type;
+    int (*recv)(a3m_base *, void *, a3m_msg **, a3m_time) = or_none ? type->recv_or_none : type->recv;
+    result = recv != NULL ? recv(socket, socket->state, msg, deadline)
+                          : a3mi_fail(A3M_ENOTSUP,
+                                      or_none ? "a %s socket cannot say that no message will come"
+                                              : "a %s socket does not receive",
+                                      type->name);
     a3mi_socket_leave(socket);
     return result;
 }
 
+int a3m_recv_until(a3m_socket handle, a3m_msg **msg, a3m_time deadline)
+{
+    return recv_by_type(handle, msg, false, deadline);
+}
+
 int a3m_recv_or_none(a3m_socket handle, a3m_msg **msg, a3m_time deadline)
 {
-    struct a3mi_socket *socket;
-    int result = a3mi_socket_enter(handle, &socket);
-    if (result != A3M_OK) {
-        return result;
-    }
-    result = socket->type->recv_or_none != NULL
-                 ? socket->type->recv_or_none(socket, socket->state, msg, deadline)
-                 : a3mi_fail(A3M_ENOTSUP, "a %s socket cannot say that no message will come",
-                             socket->type->name);
-    a3mi_socket_leave(socket);
-    return result;
+    return recv_by_type(handle, msg, true, deadline);
 }
 
 int a3m_link_recv(a3m_link handle, a3m_msg **msg, a3m_time deadline)

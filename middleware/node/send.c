@@ -211,33 +211,33 @@ int a3m_base_send_to(a3m_base *base, a3m_link handle, a3m_msg *msg, a3m_time dea
 
 /* ---- The public calls ------------------------------------------------------- */
 
-int a3m_send_until(a3m_socket handle, a3m_msg *msg, a3m_time deadline)
+/* By the type's hook for it. */
+static int send_by_type(a3m_socket handle, a3m_msg *msg, bool or_none, a3m_time deadline)
 {
     struct a3mi_socket *socket;
     int result = a3mi_socket_enter(handle, &socket);
     if (result != A3M_OK) {
         return result;
     }
-    result = socket->type->send != NULL
-                 ? socket->type->send(socket, socket->state, msg, deadline)
-                 : a3mi_fail(A3M_ENOTSUP, "a %s socket does not send", socket->type->name);
+    const a3m_socket_type *type = socket->type;
+    int (*send)(a3m_base *, void *, a3m_msg *, a3m_time) = or_none ? type->send_or_none : type->send;
+    result = send != NULL ? send(socket, socket->state, msg, deadline)
+                          : a3mi_fail(A3M_ENOTSUP,
+                                      or_none ? "a %s socket cannot say that no link will come"
+                                              : "a %s socket does not send",
+                                      type->name);
     a3mi_socket_leave(socket);
     return result;
 }
 
+int a3m_send_until(a3m_socket handle, a3m_msg *msg, a3m_time deadline)
+{
+    return send_by_type(handle, msg, false, deadline);
+}
+
 int a3m_send_or_none(a3m_socket handle, a3m_msg *msg, a3m_time deadline)
 {
-    struct a3mi_socket *socket;
-    int result = a3mi_socket_enter(handle, &socket);
-    if (result != A3M_OK) {
-        return result;
-    }
-    result = socket->type->send_or_none != NULL
-                 ? socket->type->send_or_none(socket, socket->state, msg, deadline)
-                 : a3mi_fail(A3M_ENOTSUP, "a %s socket cannot say that no link will come",
-                             socket->type->name);
-    a3mi_socket_leave(socket);
-    return result;
+    return send_by_type(handle, msg, true, deadline);
 }
 
 int a3m_link_send(a3m_link handle, a3m_msg *msg, a3m_time deadline)

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "node/node.h"
 #include "node_fixture.h"
+#include "node_turns.h"
 
 #define NOW (INT64_C(1000) * 1000000)
 
@@ -25,20 +25,9 @@ struct world {
     a3m_link link;
 };
 
-static struct a3mi_node *inside(a3m_node node)
-{
-    void *obj;
-    assert_int_equal(a3mi_registry_get(node.v, A3MI_KIND_NODE, &obj), A3M_OK);
-    a3mi_registry_put(node.v);
-    return obj;
-}
-
 static void turn(a3m_node node)
 {
-    struct a3mi_turn turn = {.flags = A3MI_TURN_RECEIVE | A3MI_TURN_FLUSH | A3MI_TURN_EVENTS, .now = NOW};
-    a3mi_wakes_init(&turn.wakes);
-    a3mi_engine_ops.turn(inside(node), &turn);
-    (void)a3mi_wakes_run(&turn.wakes);
+    (void)node_turn_all(node_inside(node), NOW);
 }
 
 static void settle(const struct world *w)
@@ -63,8 +52,8 @@ static void end(struct world *w)
 {
     assert_int_equal(a3m_socket_links(w->pull, NULL, 0), 0);
     assert_int_equal(a3m_socket_links(w->push, NULL, 0), 0);
-    assert_int_equal(a3mi_map64_count(&inside(w->from)->links), 0);
-    assert_int_equal(a3mi_map64_count(&inside(w->to)->links), 0);
+    assert_int_equal(a3mi_map64_count(&node_inside(w->from)->links), 0);
+    assert_int_equal(a3mi_map64_count(&node_inside(w->to)->links), 0);
     assert_int_equal(test_stats(w->to).outbox_bytes_now, 0);
     assert_int_equal(test_stats(w->from).outbox_bytes_now, 0);
     (void)a3m_node_close(w->from, A3M_NOW, NULL);

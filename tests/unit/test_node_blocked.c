@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "node/node.h"
 #include "node_fixture.h"
+#include "node_turns.h"
 
 struct world {
     a3m_node from, to;
@@ -21,20 +21,9 @@ struct world {
     a3m_link link;
 };
 
-static struct a3mi_node *inside(a3m_node node)
-{
-    void *obj;
-    assert_int_equal(a3mi_registry_get(node.v, A3MI_KIND_NODE, &obj), A3M_OK);
-    a3mi_registry_put(node.v);
-    return obj;
-}
-
 static void turn(a3m_node node, int64_t now)
 {
-    struct a3mi_turn turn = {.flags = A3MI_TURN_RECEIVE | A3MI_TURN_FLUSH | A3MI_TURN_EVENTS, .now = now};
-    a3mi_wakes_init(&turn.wakes);
-    a3mi_engine_ops.turn(inside(node), &turn);
-    (void)a3mi_wakes_run(&turn.wakes);
+    (void)node_turn_all(node_inside(node), now);
 }
 
 /* Both nodes talk until nothing more happens at the instant. */

@@ -25,8 +25,8 @@
 
 #include "core/peer.h"
 #include "core/state.h"
-#include "node/node.h"
 #include "node_fixture.h"
+#include "node_turns.h"
 
 struct world {
     a3m_node a, b;
@@ -38,20 +38,9 @@ struct world {
     int64_t now;
 };
 
-static struct a3mi_node *inside(a3m_node node)
-{
-    void *obj;
-    assert_int_equal(a3mi_registry_get(node.v, A3MI_KIND_NODE, &obj), A3M_OK);
-    a3mi_registry_put(node.v);
-    return obj;
-}
-
 static void turn(struct world *world, struct a3mi_node *node, unsigned flags)
 {
-    struct a3mi_turn turn = {.flags = flags | A3MI_TURN_FLUSH | A3MI_TURN_EVENTS, .now = world->now};
-    a3mi_wakes_init(&turn.wakes);
-    a3mi_engine_ops.turn(node, &turn);
-    (void)a3mi_wakes_run(&turn.wakes);
+    (void)node_turn(node, flags | A3MI_TURN_FLUSH | A3MI_TURN_EVENTS, world->now);
 }
 
 /* What a node has to say goes out; what was said to it stays on the way. */
@@ -77,8 +66,8 @@ static void make(struct world *world, const char *id)
     world->a = test_node_idle(id, "inproc://crossing-a");
     (void)snprintf(world->x, sizeof(world->x), "%s/x", id);
     world->b = test_node_idle("b", "inproc://crossing-b");
-    world->in_a = inside(world->a);
-    world->in_b = inside(world->b);
+    world->in_a = node_inside(world->a);
+    world->in_b = node_inside(world->b);
     world->now = INT64_C(1000000000);
     world->warm = test_socket(world->a, &a3m_push, "warm");
     test_socket(world->b, &a3m_pull, "warm");
@@ -299,7 +288,7 @@ static void test_request_that_meets_a_new_incarnation_is_the_one_that_is_accepte
     idle(&world);
     (void)a3m_node_close(world.b, A3M_NOW, NULL);
     world.b = test_node_idle("b", "inproc://crossing-b");
-    world.in_b = inside(world.b);
+    world.in_b = node_inside(world.b);
     world.pull = test_socket(world.b, &a3m_pull, "y");
     a3m_link link = ask(world.push, "b/y");
     settle(&world);

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "node/node.h"
 #include "node_fixture.h"
+#include "node_turns.h"
 
 struct world {
     a3m_node a, b;
@@ -26,21 +26,9 @@ struct world {
     int64_t now;
 };
 
-static struct a3mi_node *inside(a3m_node node)
-{
-    void *obj;
-    assert_int_equal(a3mi_registry_get(node.v, A3MI_KIND_NODE, &obj), A3M_OK);
-    a3mi_registry_put(node.v);
-    return obj;
-}
-
 static void turn(struct world *world, struct a3mi_node *node)
 {
-    struct a3mi_turn turn = {.flags = A3MI_TURN_RECEIVE | A3MI_TURN_FLUSH | A3MI_TURN_EVENTS,
-                             .now = world->now};
-    a3mi_wakes_init(&turn.wakes);
-    a3mi_engine_ops.turn(node, &turn);
-    (void)a3mi_wakes_run(&turn.wakes);
+    (void)node_turn_all(node, world->now);
 }
 
 static void settle(struct world *world)
@@ -60,8 +48,8 @@ static void make(struct world *world)
     *world = (struct world){.now = INT64_C(1000000000)};
     world->a = test_node_idle("a", "inproc://drain-a");
     world->b = test_node_idle("b", "inproc://drain-b");
-    world->in_a = inside(world->a);
-    world->in_b = inside(world->b);
+    world->in_a = node_inside(world->a);
+    world->in_b = node_inside(world->b);
     world->push = test_socket(world->a, &a3m_push, "push");
     for (int i = 0; i < 2; i++) {
         char url[64], tag[16];

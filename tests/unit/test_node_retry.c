@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "node/node.h"
 #include "node_fixture.h"
+#include "node_turns.h"
 
 #define MS    INT64_C(1000000)
 #define START (INT64_C(1000) * MS)
@@ -26,31 +26,13 @@ struct world {
     int64_t now;
 };
 
-static struct a3mi_node *inside(a3m_node node)
-{
-    void *obj;
-    assert_int_equal(a3mi_registry_get(node.v, A3MI_KIND_NODE, &obj), A3M_OK);
-    a3mi_registry_put(node.v);
-    return obj;
-}
-
-/* One turn of a node at `now`; returns when it wants the next. */
-static int64_t turn(struct a3mi_node *node, int64_t now)
-{
-    struct a3mi_turn turn = {.flags = A3MI_TURN_RECEIVE | A3MI_TURN_FLUSH | A3MI_TURN_EVENTS, .now = now};
-    a3mi_wakes_init(&turn.wakes);
-    a3mi_engine_ops.turn(node, &turn);
-    (void)a3mi_wakes_run(&turn.wakes);
-    return turn.deadline < turn.event_deadline ? turn.deadline : turn.event_deadline;
-}
-
 /* Lets both nodes talk until nothing more happens at this instant; returns the next instant. */
 static int64_t settle(struct world *world)
 {
     int64_t next = INT64_MAX;
     for (int i = 0; i < 12; i++) {
-        int64_t a = turn(world->nodes[0], world->now);
-        int64_t b = turn(world->nodes[1], world->now);
+        int64_t a = node_turn_all(world->nodes[0], world->now);
+        int64_t b = node_turn_all(world->nodes[1], world->now);
         next = a < b ? a : b;
     }
     return next;
@@ -86,8 +68,8 @@ static void make(struct world *world, int64_t min, int64_t max, int64_t attempts
 {
     world->client = test_node_idle("client", "inproc://retry-client");
     world->server = test_node_idle("server", "inproc://retry-server");
-    world->nodes[0] = inside(world->client);
-    world->nodes[1] = inside(world->server);
+    world->nodes[0] = node_inside(world->client);
+    world->nodes[1] = node_inside(world->server);
     world->now = START;
     world->req = test_socket(world->client, &a3m_req, "asker");
     assert_int_equal(a3m_socket_set(world->req, A3M_OPT_LINK_RETRY_MIN, min), A3M_OK);
