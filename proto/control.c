@@ -37,6 +37,7 @@ enum {
     REASON_NEEDED = 1u << 6,
     PART_COUNTS = 1u << 7,
     PART_CREDIT = 1u << 8,
+    PART_RANGES = 1u << 9,
 };
 
 static const uint16_t forms[] = {
@@ -46,6 +47,7 @@ static const uint16_t forms[] = {
     [A3MI_CONTROL_END] = NUMBER_ANY | PART_REASON | PART_COUNTS,
     [A3MI_CONTROL_ENDED] = NUMBER_ANY | PART_COUNTS,
     [A3MI_CONTROL_CAPACITY] = NUMBER_AUTHOR | NUMBER_ADDRESSEE | PART_CREDIT,
+    [A3MI_CONTROL_TAKEN] = NUMBER_AUTHOR | NUMBER_ADDRESSEE | PART_RANGES,
 };
 
 _Static_assert((int)A3MI_CONTROL_REQUEST == (int)A3M__LINK__KIND__KIND_REQUEST, "link.proto");
@@ -54,6 +56,7 @@ _Static_assert((int)A3MI_CONTROL_REFUSE == (int)A3M__LINK__KIND__KIND_REFUSE, "l
 _Static_assert((int)A3MI_CONTROL_END == (int)A3M__LINK__KIND__KIND_END, "link.proto");
 _Static_assert((int)A3MI_CONTROL_ENDED == (int)A3M__LINK__KIND__KIND_ENDED, "link.proto");
 _Static_assert((int)A3MI_CONTROL_CAPACITY == (int)A3M__LINK__KIND__KIND_CAPACITY, "link.proto");
+_Static_assert((int)A3MI_CONTROL_TAKEN == (int)A3M__LINK__KIND__KIND_TAKEN, "link.proto");
 _Static_assert((int)A3MI_REFUSAL_NO_SOCKET == (int)A3M__LINK__REFUSAL__REFUSAL_NO_SOCKET, "link.proto");
 _Static_assert((int)A3MI_REFUSAL_NOT_READY == (int)A3M__LINK__REFUSAL__REFUSAL_NOT_READY, "link.proto");
 _Static_assert((int)A3MI_REFUSAL_LINK_LIMIT == (int)A3M__LINK__REFUSAL__REFUSAL_LINK_LIMIT, "link.proto");
@@ -106,13 +109,29 @@ static ProtobufCBinaryData borrow(const void *bytes, size_t size)
     return (ProtobufCBinaryData){.len = size, .data = (uint8_t *)(uintptr_t)bytes};
 }
 
+/* Gaps and lengths: small numbers, so few bytes. */
+static size_t pack_ranges(uint64_t *out, const struct a3mi_control *control)
+{
+    uint64_t before = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < control->range_count; i++) {
+        out[n++] = control->ranges[i].first - before;
+        out[n++] = control->ranges[i].end - control->ranges[i].first;
+        before = control->ranges[i].end;
+    }
+    return n;
+}
+
 size_t a3mi_control_encode(const struct a3mi_control *control, uint8_t *buf, size_t size)
 {
     A3m__Link__Control wire = A3M__LINK__CONTROL__INIT;
     char text[A3MI_CONTROL_TEXT_MAX + 1];
+    uint64_t ranges[2 * A3MI_CONTROL_RANGES_MAX];
     unsigned form = form_of((int)control->kind);
 
-    if (form == 0 || control->metadata_size > A3MI_CONTROL_METADATA_MAX) {
+    if (form == 0 || control->metadata_size > A3MI_CONTROL_METADATA_MAX ||
+        control->range_count > A3MI_CONTROL_RANGES_MAX) {
         return 0;
     }
     wire.kind = (A3m__Link__Kind)control->kind;
@@ -142,6 +161,10 @@ size_t a3mi_control_encode(const struct a3mi_control *control, uint8_t *buf, siz
     if (form & PART_COUNTS) {
         wire.count = control->count;
         wire.received = control->received;
+    }
+    if (form & PART_RANGES) {
+        wire.n_ranges = pack_ranges(ranges, control);
+        wire.ranges = ranges;
     }
     if (a3m__link__control__get_packed_size(&wire) > size) {
         return 0;
@@ -239,6 +262,25 @@ static int take_numbers(struct a3mi_control *control, const A3m__Link__Control *
     return 0;
 }
 
+static int take_ranges(struct a3mi_control *control, const A3m__Link__Control *wire)
+{
+    uint64_t at = 0;
+
+    if (wire->n_ranges == 0 || wire->n_ranges % 2 != 0 || wire->n_ranges / 2 > A3MI_CONTROL_RANGES_MAX) {
+        return bad("1 to 32 ranges are told");
+    }
+    for (size_t i = 0; i < wire->n_ranges; i += 2) {
+        uint64_t gap = wire->ranges[i], length = wire->ranges[i + 1];
+        if (length == 0 || (gap == 0 && i > 0) || gap > UINT64_MAX - at || length > UINT64_MAX - at - gap) {
+            return bad("an impossible range");
+        }
+        control->ranges[i / 2] = (struct a3mi_numbers){at + gap, at + gap + length};
+        at += gap + length;
+    }
+    control->range_count = wire->n_ranges / 2;
+    return 0;
+}
+
 static int take(struct a3mi_control *control, const A3m__Link__Control *wire, uint8_t *scratch)
 {
     unsigned form = form_of((int)wire->kind);
@@ -274,7 +316,7 @@ static int take(struct a3mi_control *control, const A3m__Link__Control *wire, ui
         control->count = wire->count;
         control->received = wire->received;
     }
-    return 0;
+    return form & PART_RANGES ? take_ranges(control, wire) : 0;
 }
 
 int a3mi_control_decode(const uint8_t *bytes, size_t size, uint8_t *scratch, struct a3mi_control *control)

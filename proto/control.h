@@ -25,6 +25,7 @@ enum a3mi_control_kind {
     A3MI_CONTROL_END,         /* ends it: `count` messages were sent on it */
     A3MI_CONTROL_ENDED,       /* answers END, with the author's own `count` */
     A3MI_CONTROL_CAPACITY,    /* the author has room for so much credit from now on */
+    A3MI_CONTROL_TAKEN,       /* the author's application took messages */
 };
 
 /* Why a request was refused; the numbers are of the wire. */
@@ -42,6 +43,14 @@ enum a3mi_refusal {
 #define A3MI_CONTROL_METADATA_MAX 1024u
 /* No control message is longer on the wire. */
 #define A3MI_CONTROL_MAX 4096u
+
+/* Ranges that one message tells. */
+#define A3MI_CONTROL_RANGES_MAX 32u
+
+/* By their numbers: [first, end). */
+struct a3mi_numbers {
+    uint64_t first, end;
+};
 
 struct a3mi_control {
     enum a3mi_control_kind kind;
@@ -66,6 +75,10 @@ struct a3mi_control {
     /* END, ENDED */
     uint64_t count;    /* messages the author sent on the link */
     uint64_t received; /* messages the author received on it */
+
+    /* TAKEN: in order, none empty, at least one between each two */
+    struct a3mi_numbers ranges[A3MI_CONTROL_RANGES_MAX];
+    size_t range_count;
 };
 
 /* Whether a refusal is for good; unknown numbers follow the same rule. */

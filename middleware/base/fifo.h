@@ -94,4 +94,17 @@ static inline void a3mi_fifo_append(struct a3mi_fifo *dst, struct a3mi_fifo *src
     a3mi_fifo_init(src);
 }
 
+/* Puts all of `other`, in their order, in front; it is empty then. */
+static inline void a3mi_fifo_splice_front(struct a3mi_fifo *f, struct a3mi_fifo *other)
+{
+    if (other->head == NULL) {
+        return;
+    }
+    other->tail->next = f->head;
+    f->tail = f->head != NULL ? f->tail : other->tail;
+    f->head = other->head;
+    f->count += other->count;
+    a3mi_fifo_init(other);
+}
+
 #endif

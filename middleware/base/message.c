@@ -21,7 +21,7 @@ struct whole {
     struct a3m_msg view;
 };
 
-enum { PROP_CORRELATION = 1, PROP_CORRELATION_SIZE = 8 };
+enum { PROP_CORRELATION = 1, PROP_CORRELATION_SIZE = 8, PROP_ASKS_TAKEN = 2 };
 
 static void view_init(a3m_msg *msg, struct a3mi_block *block, uint8_t *data, size_t size, uint32_t flags)
 {
@@ -37,6 +37,7 @@ static void view_init(a3m_msg *msg, struct a3mi_block *block, uint8_t *data, siz
     msg->channel = NULL;
     msg->number = 0;
     msg->identity = NULL;
+    msg->receipt = NULL;
 }
 
 static void block_init(struct a3mi_block *block, a3m_free_fn *free_fn, void *arg, void *bytes)
@@ -142,6 +143,7 @@ void a3m_msg_free(a3m_msg *msg)
         a3mi_identity_unref(msg->identity);
         msg->identity = NULL;
     }
+    free(msg->receipt);
     if ((msg->flags & A3MI_MSG_INLINE) == 0) {
         free(msg);
     }
@@ -219,16 +221,28 @@ void a3mi_identity_unref(struct a3mi_identity *identity)
 
 size_t a3mi_msg_props_size(const a3m_msg *msg)
 {
-    return (msg->flags & A3MI_MSG_CORRELATED) != 0 ? 1 + 2 + PROP_CORRELATION_SIZE : 0;
+    size_t size = 0;
+    size += (msg->flags & A3MI_MSG_CORRELATED) != 0 ? 2 + PROP_CORRELATION_SIZE : 0;
+    size += (msg->flags & A3MI_MSG_ASKS_TAKEN) != 0 ? 2 : 0;
+    return size > 0 ? 1 + size : 0;
 }
 
 void a3mi_msg_props_write(const a3m_msg *msg, uint8_t *out)
 {
+    size_t size = a3mi_msg_props_size(msg);
+    if (size == 0) {
+        return;
+    }
+    *out++ = (uint8_t)(size - 1);
     if ((msg->flags & A3MI_MSG_CORRELATED) != 0) {
-        out[0] = 2 + PROP_CORRELATION_SIZE;
-        out[1] = PROP_CORRELATION;
-        out[2] = PROP_CORRELATION_SIZE;
-        a3mi_store_be64(out + 3, msg->correlation);
+        *out++ = PROP_CORRELATION;
+        *out++ = PROP_CORRELATION_SIZE;
+        a3mi_store_be64(out, msg->correlation);
+        out += PROP_CORRELATION_SIZE;
+    }
+    if ((msg->flags & A3MI_MSG_ASKS_TAKEN) != 0) {
+        *out++ = PROP_ASKS_TAKEN;
+        *out++ = 0;
     }
 }
 
@@ -254,6 +268,9 @@ int a3mi_msg_props_take(a3m_msg *msg)
                 return A3M_EPROTO;
             }
             a3m_msg_set_correlation(msg, a3mi_load_be64(value));
+        }
+        if (type == PROP_ASKS_TAKEN) { /* a value is for later versions */
+            msg->flags |= A3MI_MSG_ASKS_TAKEN;
         }
     }
     msg->data += 1 + size;

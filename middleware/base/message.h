@@ -17,6 +17,7 @@
 #include "base/fifo.h"
 #include "base/name.h"
 #include "base/outbox_node.h"
+#include "base/receipt.h"
 
 /* Who is at the other end of a link; shared by the link and the messages that came by it. */
 struct a3mi_identity {
@@ -38,6 +39,7 @@ struct a3mi_block {
 enum {
     A3MI_MSG_CORRELATED = 1u << 0, /* `correlation` is set */
     A3MI_MSG_INLINE = 1u << 1,     /* the view is part of its block */
+    A3MI_MSG_ASKS_TAKEN = 1u << 2, /* its sender wants to be told when it is taken */
 };
 
 struct a3m_msg {
@@ -52,6 +54,7 @@ struct a3m_msg {
     void *channel;                  /* where the outbox takes it, or whence it came: set by the node */
     uint64_t number;                /* in its link */
     struct a3mi_identity *identity; /* counted; NULL for one that did not come from a link */
+    struct a3mi_receipt *receipt;   /* owned, until it is sent; NULL: nobody asked */
 };
 
 /* Adds to, or drops from, an identity's count; the last drop frees it. NULL is accepted. */
@@ -59,8 +62,8 @@ void a3mi_identity_ref(struct a3mi_identity *identity, uint32_t n);
 void a3mi_identity_unref(struct a3mi_identity *identity);
 
 /*
- * Properties are what travels beside the bytes: today the correlation number.
- * On the wire they stand before the bytes, as (type u8, length u8, value)
+ * Properties are what travels beside the bytes: the correlation number, and that the
+ * sender wants to be told when the message is taken. On the wire they stand before the bytes, as (type u8, length u8, value)
  * entries behind a length byte.
  */
 #define A3MI_PROPS_MAX 256u

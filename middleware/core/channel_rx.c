@@ -334,6 +334,7 @@ static void hand_up(struct a3mi_assoc *assoc, const struct a3mi_origin *origin, 
         return;
     }
     assoc->stats.rx_messages++;
+    msg->number = number;
     assoc->hooks->message(assoc->arg, rx, msg);
 }
 

@@ -53,6 +53,9 @@ static a3m_msg *copy(const a3m_msg *msg)
     if (out != NULL && a3m_msg_correlation(msg, &correlation)) {
         a3m_msg_set_correlation(out, correlation);
     }
+    if (out != NULL) {
+        out->flags |= msg->flags & A3MI_MSG_ASKS_TAKEN;
+    }
     return out;
 }
 
@@ -69,7 +72,7 @@ static bool run_message(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
             return false;
         }
         rx->incarnation = assoc->config.incarnation;
-        rx->up.next++;
+        copied->number = rx->up.next++;
         assoc->stats.rx_messages++;
     }
     (void)a3mi_fifo_pop(&tx->queue);

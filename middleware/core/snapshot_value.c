@@ -63,11 +63,15 @@ void a3mi_save_ranges(const struct a3mi_saver *sv, const struct a3mi_ranges *ran
     }
 }
 
+/* Which properties a message has. */
+enum { SAVED_CORRELATED = 1u << 0, SAVED_ASKS_TAKEN = 1u << 1 };
+
 static void put_message(const struct a3mi_saver *sv, const a3m_msg *msg)
 {
     uint64_t correlation = 0;
 
-    a3mi_save_u8(sv, a3m_msg_correlation(msg, &correlation));
+    a3mi_save_u8(sv, (uint8_t)((a3m_msg_correlation(msg, &correlation) ? SAVED_CORRELATED : 0u) |
+                               ((msg->flags & A3MI_MSG_ASKS_TAKEN) != 0 ? SAVED_ASKS_TAKEN : 0u)));
     a3mi_save_u64(sv, correlation);
     a3mi_save_u64(sv, msg->size);
     a3mi_save_bytes(sv, msg->data, msg->size);
@@ -156,12 +160,12 @@ bool a3mi_restore_ranges(struct a3mi_restorer *rs, struct a3mi_ranges *ranges, u
 
 static a3m_msg *get_message(struct a3mi_restorer *rs)
 {
-    bool correlated = a3mi_restore_bool(rs);
+    uint8_t saved = a3mi_rd_u8(&rs->rd);
     uint64_t correlation = a3mi_rd_u64(&rs->rd);
     uint64_t size = a3mi_rd_u64(&rs->rd);
     const uint8_t *bytes = size <= A3M_MESSAGE_CEILING ? a3mi_rd_bytes(&rs->rd, (size_t)size) : NULL;
 
-    if (!a3mi_restore_good(rs) || bytes == NULL) {
+    if (!a3mi_restore_good(rs) || bytes == NULL || saved > (SAVED_CORRELATED | SAVED_ASKS_TAKEN)) {
         a3mi_restore_fail(rs, A3M_EPROTO);
         return NULL;
     }
@@ -169,8 +173,13 @@ static a3m_msg *get_message(struct a3mi_restorer *rs)
 
     if (msg == NULL) {
         a3mi_restore_fail(rs, A3M_ENOMEM);
-    } else if (correlated) {
+        return NULL;
+    }
+    if ((saved & SAVED_CORRELATED) != 0) {
         a3m_msg_set_correlation(msg, correlation);
+    }
+    if ((saved & SAVED_ASKS_TAKEN) != 0) { /* it is part of what was sent already */
+        msg->flags |= A3MI_MSG_ASKS_TAKEN;
     }
     return msg;
 }

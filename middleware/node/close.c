@@ -153,6 +153,9 @@ static void finish(void *arg, struct a3mi_turn *turn)
     job->lost = node->lost_undelivered + node->lost_unknown;
     job->scheduled = a3mi_schedules_drop(node);
     end_links(node, job, turn->now);
+    while (!a3mi_list_empty(&node->taken)) {
+        a3mi_taken_turn(node, turn->now);
+    }
     a3mi_assoc_goodbye(node->assoc, turn->now);
     for (int i = 0; i < 3; i++) {
         a3mi_engine_flush(node, turn);
@@ -193,6 +196,7 @@ static int close_node(struct a3mi_node *node, a3m_time deadline, a3m_close_repor
     if (a3mi_reader_started(node->reader)) {
         a3mi_reader_stop(node->reader);
     }
+    a3mi_tidings_tell(node);
     uint64_t left = node->lost_undelivered + node->lost_unknown - job.lost + job.unfinished;
     if (report != NULL) {
         report->undelivered = node->lost_undelivered + job.scheduled;

@@ -153,7 +153,7 @@ static size_t hand_up(struct a3mi_socket *socket, struct a3mi_link *link, a3m_ms
     case A3M_ARRIVAL_TAKEN: return 0;
     case A3M_ARRIVAL_DROP:
         socket->dropped++;
-        (void)a3mi_flow_taken(link, msg->identity, msg->size); /* carried by this or the next turn */
+        (void)a3mi_flow_taken(link, msg, false); /* carried by this or the next turn */
         a3m_msg_free(msg);
         return 0;
     case A3M_ARRIVAL_QUEUE: break;
@@ -276,6 +276,7 @@ static void on_acknowledged(void *arg, struct a3mi_tx *tx, uint64_t n)
     struct a3mi_socket *socket = link->socket;
     a3mi_socket_lock(socket);
     link->acknowledged += n;
+    a3mi_receipts_accept(link, link->acknowledged);
     a3mi_link_settle(link, n, false);
     a3mi_socket_unlock_turn(socket, node->turn);
     note_finishing(link);
@@ -373,12 +374,14 @@ static void engine_turn(void *arg, struct a3mi_turn *turn)
     deliver(node, turn);
     /* Credit that was returned while handing up, and the like. */
     drain_outbox(node, turn);
+    a3mi_taken_turn(node, turn->now);
     transmit(node, turn, (turn->flags & A3MI_TURN_FLUSH) != 0);
     deliver(node, turn); /* messages between sockets of this node arrive while sending */
     turn->more |= a3mi_assoc_pending(node->assoc) && !node->write_blocked;
     a3mi_window_units(node, a3mi_assoc_unit_bytes(node->assoc));
     tell_windows(node, turn);
     a3mi_node_check_closed(node, turn);
+    a3mi_tidings_turn(node, turn);
     struct a3mi_timer_node *first = a3mi_heap_min(&node->events);
     turn->want_write = node->write_blocked;
     turn->deadline = a3mi_assoc_true_deadline(node->assoc, turn->now);

@@ -72,6 +72,13 @@ static a3m_socket_event *begin(struct a3mi_socket *socket, a3m_event_kind kind)
     return event;
 }
 
+static void fill_in_peer(a3m_socket_event *event, const struct a3mi_link *link)
+{
+    event->link.v = link->handle;
+    snprintf(event->peer_node, sizeof(event->peer_node), "%s", link->peer_node.s);
+    snprintf(event->peer_tag, sizeof(event->peer_tag), "%s", link->peer_tag.s);
+}
+
 void a3mi_event_log_add(struct a3mi_link *link, a3m_event_kind kind, int reason, const char *text)
 {
     struct a3mi_socket *socket = link->socket;
@@ -80,13 +87,26 @@ void a3mi_event_log_add(struct a3mi_link *link, a3m_event_kind kind, int reason,
     }
     a3m_socket_event *event = begin(socket, kind);
     event->reason = reason;
-    event->link.v = link->handle;
+    fill_in_peer(event, link);
     event->attempts = link->attempts;
     event->next_attempt.ns = kind == A3M_EVENT_RETRYING ? link->next_attempt : 0;
     event->final = kind == A3M_EVENT_REFUSED && reason != A3M_ENOTREADY;
-    snprintf(event->peer_node, sizeof(event->peer_node), "%s", link->peer_node.s);
-    snprintf(event->peer_tag, sizeof(event->peer_tag), "%s", link->peer_tag.s);
     snprintf(event->text, sizeof(event->text), "%s", text != NULL ? text : "");
+}
+
+void a3mi_event_log_add_receipt(struct a3mi_socket *socket, const struct a3mi_link *link,
+                                const a3m_receipt *receipt)
+{
+    if (socket->event_log.bound == 0) {
+        return;
+    }
+    a3m_socket_event *event = begin(socket, A3M_EVENT_RECEIPT);
+    event->receipt = *receipt;
+    event->reason = receipt->reason;
+    event->when = receipt->when;
+    if (link != NULL) {
+        fill_in_peer(event, link);
+    }
 }
 
 void a3mi_event_log_no_links(struct a3mi_socket *socket)

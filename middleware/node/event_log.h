@@ -8,6 +8,7 @@
 #ifndef A3MI_EVENT_LOG_H
 #define A3MI_EVENT_LOG_H
 
+#include <a3m/receipt.h>
 #include <a3m/socket_event.h>
 
 #include "runtime/pollable.h"
@@ -27,6 +28,9 @@ void a3mi_event_log_fini(struct a3mi_event_log *log);
 
 /* [socket] Something happened to a link, if anybody wants to know. `text` may be NULL. */
 void a3mi_event_log_add(struct a3mi_link *link, a3m_event_kind kind, int reason, const char *text);
+/* [socket] What became of a message. `link` NULL: it was sent on none. */
+void a3mi_event_log_add_receipt(struct a3m_base *socket, const struct a3mi_link *link,
+                                const struct a3m_receipt *receipt);
 /* [socket] None of the socket's links is up or coming up any more. */
 void a3mi_event_log_no_links(struct a3m_base *socket);
 

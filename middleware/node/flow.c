@@ -219,14 +219,17 @@ void a3mi_flow_on_capacity(struct a3mi_link *link, const struct a3mi_control *co
     }
 }
 
-bool a3mi_flow_taken(struct a3mi_link *link, const struct a3mi_identity *from, size_t size)
+bool a3mi_flow_taken(struct a3mi_link *link, const a3m_msg *msg, bool application)
 {
-    if (from != link->identity) {
+    if (msg->identity != link->identity) { /* each life of a link has one of its own */
         return false; /* of an earlier life, whose grant is over: the new one would grow by it for good */
     }
     link->taken++;
-    link->taken_bytes += size;
-    return link->state == A3MI_LINK_UP && grant_due(link) && push_grant(link);
+    link->taken_bytes += msg->size;
+    bool attached = link->state == A3MI_LINK_UP || link->state == A3MI_LINK_ENDING ||
+                    link->state == A3MI_LINK_FINISHING;
+    bool say = application && attached && a3mi_taken_note(&link->taken_unsaid, msg);
+    return (say || (link->state == A3MI_LINK_UP && grant_due(link))) && push_grant(link);
 }
 
 /* What is granted from now on; it may be less than before, and what was granted before still has to be taken. */
@@ -245,6 +248,7 @@ void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now)
     struct a3mi_node *node = link->socket->node;
     a3mi_socket_lock(link->socket);
     link->credit_queued = false;
+    a3mi_taken_say(link, now);
     bool up = link->state == A3MI_LINK_UP && link->tx.peer != NULL;
     if (up && link->capacity_changed) {
         struct a3mi_control control = {.kind = A3MI_CONTROL_CAPACITY,

@@ -39,6 +39,7 @@ struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming)
     a3mi_list_init(&link->in_finishing);
     a3mi_list_init(&link->on_socket);
     a3mi_list_init(&link->drains);
+    a3mi_list_init(&link->taken_unsaid.in_line);
     a3mi_list_init(&link->credit_line);
     a3mi_list_init(&link->sendable);
     a3mi_list_init(&link->readable);
@@ -73,6 +74,7 @@ void a3mi_link_unref(struct a3mi_link *link)
     a3mi_identity_unref(link->identity);
     free(link->next_identity);
     a3mi_link_free_metadata(link);
+    a3mi_taken_clear(&link->taken_unsaid);
     a3mi_socket_unref(link->socket);
     free(link);
 }
@@ -351,6 +353,7 @@ static void detach(struct a3mi_link *link)
         struct a3mi_tx_rest rest = a3mi_tx_detach(node->assoc, &link->tx);
         uint64_t unsent = rest.unsent + (link->pushed - link->drained); /* with those in the outbox */
         a3mi_window_return(node, messages, waiting);
+        a3mi_receipts_end(link, link->acknowledged + rest.unknown);
         socket->undelivered += unsent;
         socket->unknown += rest.unknown;
         node->lost_undelivered += unsent;
@@ -361,6 +364,7 @@ static void detach(struct a3mi_link *link)
         a3mi_rx_detach(node->assoc, &link->rx);
         link->rx_attached = false;
     }
+    a3mi_taken_clear(&link->taken_unsaid);
     link->life++;
     tell_type_down(link);
 }

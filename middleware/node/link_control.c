@@ -402,6 +402,9 @@ static void about_link(struct a3mi_link *link, uint64_t incarnation, const struc
         }
         break;
     case A3MI_CONTROL_CAPACITY: a3mi_flow_on_capacity(link, control); return;
+    case A3MI_CONTROL_TAKEN:
+        link->socket->node->odd_controls += link->tx.peer != NULL && !a3mi_receipts_take(link, control);
+        return;
     case A3MI_CONTROL_ENDED:
     case A3MI_CONTROL_REQUEST: break;
     }

@@ -258,12 +258,19 @@ static struct a3mi_node *alloc_node(void)
         free(node);
         return NULL;
     }
+    if (a3mi_tidings_init(&node->tidings) != A3M_OK) {
+        pthread_mutex_destroy(&node->idle_lock);
+        pthread_mutex_destroy(&node->names_lock);
+        free(node);
+        return NULL;
+    }
     atomic_init(&node->refs, 1);
     a3mi_map64_init(&node->links);
     a3mi_heap_init(&node->events);
     a3mi_list_init(&node->on_process);
     a3mi_list_init(&node->batch);
     a3mi_list_init(&node->finishing);
+    a3mi_list_init(&node->taken);
     a3mi_list_init(&node->sockets);
     return node;
 }
@@ -286,6 +293,7 @@ void a3mi_node_unref(struct a3mi_node *node)
     a3mi_map64_fini(&node->links);
     a3mi_heap_fini(&node->events);
     a3mi_mapb_fini(&node->names);
+    a3mi_tidings_fini(&node->tidings);
     pthread_mutex_destroy(&node->idle_lock);
     pthread_mutex_destroy(&node->names_lock);
     free(node);

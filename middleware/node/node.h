@@ -35,6 +35,7 @@
 #include "core/backoff.h"
 #include "core/link_machine.h"
 #include "node/event_log.h"
+#include "node/receipt.h"
 #include "node/registry.h"
 #include "proto/control.h"
 #include "runtime/clock.h"
@@ -67,12 +68,6 @@ struct a3mi_event {
 };
 
 struct a3mi_node;
-
-/* What is done after a turn, on the thread that ran it, no lock held; in the order of adding. */
-struct a3mi_after {
-    struct a3mi_after *next;
-    void (*run)(struct a3mi_node *node, struct a3mi_after *after);
-};
 
 /* ---- Links ------------------------------------------------------------------ */
 
@@ -171,6 +166,8 @@ struct a3mi_link {
     uint64_t offered_messages, offered_bytes; /* in the last request or acceptance */
     uint32_t epoch;
     bool credit_queued; /* `credit` is in the outbox */
+    struct a3mi_receipts receipts;
+    struct a3mi_taken taken_unsaid; /* of this life */
 };
 
 /* ---- Sockets ---------------------------------------------------------------- */
@@ -242,6 +239,7 @@ struct a3mi_node {
     struct a3mi_list schedules; /* messages to be sent later (schedule.h) */
     struct a3mi_list batch;     /* sockets with messages of this turn */
     struct a3mi_list finishing; /* links that may be finished by this turn */
+    struct a3mi_list taken;     /* links that wait to tell their peers what was taken */
     struct a3mi_turn *turn;
     bool write_blocked;
     struct a3m_packet_in in[A3MI_TURN_PACKETS];
@@ -278,6 +276,8 @@ struct a3mi_node {
     struct a3mi_parker *idle;  /* [idle] woken when live_handles reaches 0 */
     struct a3mi_list guests;   /* [idle] threads that wait in a poller and may read this node's network */
     bool no_guests;            /* [idle] it is closing */
+
+    struct a3mi_tidings tidings; /* receipts that callbacks are to be told */
 };
 
 /* ---- node.c, socket.c, link.c: counts --------------------------------------- */
@@ -373,10 +373,10 @@ void a3mi_flow_use(struct a3mi_link *link, size_t size, size_t reserved);
 /* [socket] Puts the link into or out of its socket's list of sendable ones. */
 void a3mi_flow_refresh(struct a3mi_link *link);
 /*
- * [socket] The application took a message of `size` bytes that came `from` there (each life of a link has
- * an identity of its own); queues the grant when a batch is full: true, carry it.
+ * [socket] A message that came on the link will not be held any longer: the `application` took it, or its socket's
+ * type dropped it. Queues the grant when a batch is full, and a receipt: true, carry it.
  */
-bool a3mi_flow_taken(struct a3mi_link *link, const struct a3mi_identity *from, size_t size);
+bool a3mi_flow_taken(struct a3mi_link *link, const a3m_msg *msg, bool application);
 /* [socket] Writes what is granted at first into a request or an acceptance. */
 void a3mi_flow_offer(struct a3mi_link *link, struct a3mi_control *control);
 /* [socket] The link comes up by what the peer said: counts begin anew. */

@@ -14,7 +14,7 @@ static a3m_msg *take_from(struct a3mi_link *link, bool *carry)
     struct a3mi_socket *socket = link->socket;
     a3m_msg *msg = a3mi_container_of(a3mi_fifo_pop(&link->inbox), a3m_msg, node);
     socket->inbox_count--;
-    *carry |= a3mi_flow_taken(link, msg->identity, msg->size);
+    *carry |= a3mi_flow_taken(link, msg, true);
     a3mi_list_remove(&link->readable);
     if (!a3mi_fifo_empty(&link->inbox)) {
         a3mi_list_push_back(&socket->readable, &link->readable);

@@ -142,6 +142,9 @@ static void attempt(struct a3mi_node *node, struct a3mi_after *after)
         block(s);
     } else {
         rest = result == A3M_OK ? NULL : s->msg;
+        if (rest != NULL) {
+            a3mi_receipt_drop(s->socket, rest, result);
+        }
         s->msg = NULL;
         s->state = OVER;
         command(s);
@@ -214,6 +217,7 @@ uint64_t a3mi_schedules_drop(struct a3mi_node *node)
         if (ours) {
             a3mi_waitq_remove(&s->blocked);
             s->state = OVER;
+            a3mi_receipt_drop(s->socket, s->msg, A3M_ECLOSED);
             a3m_msg_free(s->msg);
             s->msg = NULL;
             dropped++;

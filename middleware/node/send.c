@@ -59,6 +59,11 @@ void a3mi_send_put(const struct a3mi_credit *credit, a3m_msg *msg)
         a3mi_identity_unref(msg->identity);
         msg->identity = NULL;
     }
+    msg->flags &= ~(uint32_t)A3MI_MSG_ASKS_TAKEN; /* those of a received message were its sender's */
+    if (msg->receipt != NULL) {
+        msg->flags |= (msg->receipt->kinds & A3M_RECEIPT_TAKEN) != 0 ? A3MI_MSG_ASKS_TAKEN : 0u;
+        a3mi_receipts_put(link, msg, link->sent);
+    }
     a3mi_flow_use(link, msg->size, credit->size);
     msg->channel = link;
     msg->epoch = link->life;

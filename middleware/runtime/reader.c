@@ -27,6 +27,8 @@
 #define TURNS_IN_A_ROW 64
 
 static _Thread_local bool is_reader_thread;
+/* Of whom this thread may not wait for anything at the moment; NULL: of nobody. */
+static _Thread_local const struct a3mi_reader *no_waits_on;
 
 /* ---- The thread -------------------------------------------------------------- */
 
@@ -271,12 +273,21 @@ void a3mi_reader_stop(struct a3mi_reader *reader)
 
 bool a3mi_reader_on_thread(const struct a3mi_reader *reader)
 {
-    return atomic_load_explicit(&reader->thread_id, memory_order_relaxed) == (uintptr_t)pthread_self();
+    return no_waits_on == reader ||
+           atomic_load_explicit(&reader->thread_id, memory_order_relaxed) == (uintptr_t)pthread_self();
 }
 
 bool a3mi_reader_on_any_thread(void)
 {
-    return is_reader_thread;
+    return is_reader_thread || no_waits_on != NULL;
+}
+
+const struct a3mi_reader *a3mi_reader_forbid_waits(const struct a3mi_reader *reader)
+{
+    const struct a3mi_reader *before = no_waits_on;
+
+    no_waits_on = reader;
+    return before;
 }
 
 /* ---- Life --------------------------------------------------------------------- */

@@ -99,6 +99,7 @@ void a3mi_reader_free(struct a3mi_reader *reader);
 /* In the child after fork: closes descriptors, touches no shared epoll set, joins nothing, frees nothing else. */
 void a3mi_reader_abandon(struct a3mi_reader *reader);
 
+/* Whether the calling thread may not wait: it is the reader thread, or has been forbidden to. */
 bool a3mi_reader_on_thread(const struct a3mi_reader *reader);
 void a3mi_reader_get_stats(const struct a3mi_reader *reader, struct a3mi_reader_stats *stats);
 
@@ -152,8 +153,13 @@ int a3mi_reader_wait(struct a3mi_reader *reader, struct a3mi_parker *parker, int
 int a3mi_reader_wait_watching(struct a3mi_reader *reader, struct a3mi_parker *parker,
                               const struct a3mi_watch *watch, int64_t deadline, bool eintr);
 
-/* Whether the calling thread is the reader thread of some node. */
+/* The same, of some node. */
 bool a3mi_reader_on_any_thread(void);
+/*
+ * The calling thread is as if it were the reader thread, from now on, until it is told NULL or what this returned:
+ * for handlers that others wait for.
+ */
+const struct a3mi_reader *a3mi_reader_forbid_waits(const struct a3mi_reader *reader);
 
 /*
  * Called by operations that did not have to wait: when the calling process has

@@ -28,6 +28,11 @@ static void check(const struct a3mi_control *control)
     if (control->kind == A3MI_CONTROL_REQUEST || control->kind == A3MI_CONTROL_ACCEPT) {
         assert(control->index != 0 && control->type[0] != '\0');
     }
+    assert(control->range_count <= A3MI_CONTROL_RANGES_MAX);
+    for (size_t i = 0; i < control->range_count; i++) {
+        assert(control->ranges[i].first < control->ranges[i].end);
+        assert(i == 0 || control->ranges[i - 1].end < control->ranges[i].first);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -11,13 +11,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The number that the last entry of type 1 gives, by the format alone. False: malformed. */
-static bool expect(const uint8_t *data, size_t size, bool *has, uint64_t *number)
+/* What the entries say, by the format alone: the number of the last one of type 1; whether there is one of type 2. */
+static bool expect(const uint8_t *data, size_t size, bool *has, uint64_t *number, bool *asks)
 {
     size_t end = size > 0 ? 1 + (size_t)data[0] : 1;
     size_t at = 1;
 
     *has = false;
+    *asks = false;
     *number = 0;
     if (end > size) {
         return false;
@@ -33,6 +34,7 @@ static bool expect(const uint8_t *data, size_t size, bool *has, uint64_t *number
                 *number = *number << 8 | data[at + 2 + i];
             }
         }
+        *asks |= data[at] == 2;
         at += 2 + (size_t)data[at + 1];
     }
     return true;
@@ -45,7 +47,9 @@ static void check_again(const a3m_msg *msg)
     uint64_t number = 0, again = 0;
     bool has = a3m_msg_correlation(msg, &number);
 
-    assert((size > 0) == has && size < A3MI_PROPS_MAX);
+    bool asks = (msg->flags & A3MI_MSG_ASKS_TAKEN) != 0;
+
+    assert((size > 0) == (has || asks) && size < A3MI_PROPS_MAX);
     if (size == 0) {
         return;
     }
@@ -56,18 +60,19 @@ static void check_again(const a3m_msg *msg)
     memcpy(copy->data + size, msg->data, msg->size);
     assert(a3mi_msg_props_take(copy) == 0 && copy->size == msg->size);
     assert(memcmp(copy->data, msg->data, msg->size) == 0);
-    assert(a3m_msg_correlation(copy, &again) && again == number);
+    assert(a3m_msg_correlation(copy, &again) == has && again == number);
+    assert(((copy->flags & A3MI_MSG_ASKS_TAKEN) != 0) == asks);
     a3m_msg_free(copy);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     a3m_msg *msg = a3m_msg_copy(data, size);
-    bool has = false;
+    bool has = false, asks = false;
     uint64_t number = 0, expected = 0;
 
     assert(msg != NULL);
-    bool good = expect(data, size, &has, &expected);
+    bool good = expect(data, size, &has, &expected, &asks);
     int rc = a3mi_msg_props_take(msg);
 
     assert((rc == 0) == good && (rc == 0 || rc == A3M_EPROTO));
@@ -75,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t taken = 1 + (size_t)data[0];
 
         assert(a3m_msg_correlation(msg, &number) == has && number == expected);
+        assert(((msg->flags & A3MI_MSG_ASKS_TAKEN) != 0) == asks);
         assert(msg->size == size - taken && memcmp(msg->data, data + taken, msg->size) == 0);
         check_again(msg);
     }

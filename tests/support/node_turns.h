@@ -26,6 +26,9 @@ static inline int64_t node_turn(struct a3mi_node *node, unsigned flags, int64_t 
     a3mi_wakes_init(&turn.wakes);
     a3mi_engine_ops.turn(node, &turn);
     (void)a3mi_wakes_run(&turn.wakes);
+    if (turn.after != NULL) {
+        a3mi_engine_ops.after(node, turn.after);
+    }
     return turn.deadline < turn.event_deadline ? turn.deadline : turn.event_deadline;
 }
 

@@ -246,7 +246,7 @@ static void test_pair_both_ways_in_order(void **arg)
     close_ends(&ends);
 }
 
-static void test_pair_taken_counts_for_the_link(void **arg)
+static void test_pair_range_counts_for_the_link(void **arg)
 {
     (void)arg;
     a3m_link_info info = {.size = sizeof(info)};
@@ -592,7 +592,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pair_both_ways_in_order),
-        cmocka_unit_test(test_pair_taken_counts_for_the_link),
+        cmocka_unit_test(test_pair_range_counts_for_the_link),
         cmocka_unit_test(test_pair_taken_returns_its_credit_at_once),
         cmocka_unit_test(test_pair_link_ended_who_waits_for_its_credit_is_told),
         cmocka_unit_test(test_pair_own_condition_wakes_each_waiter_for_a_message),

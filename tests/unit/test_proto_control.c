@@ -14,9 +14,9 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const enum a3mi_control_kind kinds[] = {A3MI_CONTROL_REQUEST, A3MI_CONTROL_ACCEPT,
-                                               A3MI_CONTROL_REFUSE,  A3MI_CONTROL_END,
-                                               A3MI_CONTROL_ENDED,   A3MI_CONTROL_CAPACITY};
+static const enum a3mi_control_kind kinds[] = {
+    A3MI_CONTROL_REQUEST, A3MI_CONTROL_ACCEPT,   A3MI_CONTROL_REFUSE, A3MI_CONTROL_END,
+    A3MI_CONTROL_ENDED,   A3MI_CONTROL_CAPACITY, A3MI_CONTROL_TAKEN};
 
 /* ---- Helpers ------------------------------------------------------------------ */
 
@@ -48,6 +48,12 @@ static struct a3mi_control sample(enum a3mi_control_kind kind)
         c.credit_messages = 3;
         c.credit_bytes = 1 << 16;
     }
+    if (kind == A3MI_CONTROL_TAKEN) {
+        c.ranges[0] = (struct a3mi_numbers){0, 1};
+        c.ranges[1] = (struct a3mi_numbers){2, 1000};
+        c.ranges[2] = (struct a3mi_numbers){UINT64_C(1) << 40, UINT64_MAX};
+        c.range_count = 3;
+    }
     if (kind == A3MI_CONTROL_REFUSE || kind == A3MI_CONTROL_END) {
         c.refusal = A3MI_REFUSAL_INCOMPATIBLE;
         strcpy(c.text, "REQ does not go with PULL");
@@ -76,6 +82,10 @@ static void assert_same(const struct a3mi_control *a, const struct a3mi_control 
     assert_int_equal(a->refusal, b->refusal);
     assert_string_equal(a->text, b->text);
     assert_true(a->count == b->count && a->received == b->received);
+    assert_int_equal(a->range_count, b->range_count);
+    for (size_t i = 0; i < a->range_count; i++) {
+        assert_true(a->ranges[i].first == b->ranges[i].first && a->ranges[i].end == b->ranges[i].end);
+    }
 }
 
 /* Decodes a copy that ends where its allocation does, so that a sanitizer sees what reads beyond. */
@@ -118,6 +128,7 @@ static ProtobufCBinaryData text_field(const char *text)
 
 static A3m__Link__Control wire_sample(A3m__Link__Kind kind)
 {
+    static uint64_t ranges[] = {0, 1};
     A3m__Link__Control wire = A3M__LINK__CONTROL__INIT;
 
     wire.kind = kind;
@@ -128,6 +139,8 @@ static A3m__Link__Control wire_sample(A3m__Link__Kind kind)
     wire.type = text_field("REQ");
     wire.index = 1;
     wire.refusal = A3M__LINK__REFUSAL__REFUSAL_NOT_READY;
+    wire.ranges = ranges;
+    wire.n_ranges = COUNT(ranges);
     return wire;
 }
 
@@ -179,10 +192,15 @@ static void test_control_largest_of_each_kind_fits(void **state)
                                  .metadata_size = sizeof(metadata),
                                  .refusal = UINT32_MAX,
                                  .count = UINT64_MAX,
-                                 .received = UINT64_MAX};
+                                 .received = UINT64_MAX,
+                                 .range_count = A3MI_CONTROL_RANGES_MAX};
         uint8_t bytes[A3MI_CONTROL_MAX], scratch[A3MI_CONTROL_METADATA_MAX];
         struct a3mi_control again;
 
+        for (uint64_t r = 0; r < c.range_count; r++) {
+            c.ranges[r].first = (r + 1) * (UINT64_MAX / A3MI_CONTROL_RANGES_MAX) - UINT64_MAX / 128;
+            c.ranges[r].end = (r + 1) * (UINT64_MAX / A3MI_CONTROL_RANGES_MAX);
+        }
         memset(c.author_tag.s, 'a', c.author_tag.len = A3MI_NAME_MAX);
         memset(c.addressee_tag.s, 'b', c.addressee_tag.len = A3MI_NAME_MAX);
         memset(c.type, 'T', sizeof(c.type) - 1);
@@ -392,14 +410,14 @@ static void test_control_invalid_message_is_not_encoded(void **state)
     control.metadata_size = 0;
     control.kind = (enum a3mi_control_kind)0;
     assert_int_equal(a3mi_control_encode(&control, bytes, sizeof(bytes)), 0);
-    control.kind = (enum a3mi_control_kind)7;
+    control.kind = (enum a3mi_control_kind)8;
     assert_int_equal(a3mi_control_encode(&control, bytes, sizeof(bytes)), 0);
 }
 
 static void test_control_unknown_kind_is_a_protocol_error(void **state)
 {
     (void)state;
-    static const int unknown[] = {0, 7, 8, 127, 128, 1 << 20, INT32_MAX, -1, INT32_MIN};
+    static const int unknown[] = {0, 8, 9, 127, 128, 1 << 20, INT32_MAX, -1, INT32_MIN};
 
     for (size_t i = 0; i < COUNT(unknown); i++) {
         A3m__Link__Control wire = wire_sample((A3m__Link__Kind)unknown[i]);
@@ -423,6 +441,8 @@ static void test_control_missing_number_is_a_protocol_error(void **state)
         {A3M__LINK__KIND__KIND_REFUSE, A3M_EPROTO, A3M_EPROTO, 0, 0},
         {A3M__LINK__KIND__KIND_END, A3M_EPROTO, 0, 0, 0},
         {A3M__LINK__KIND__KIND_ENDED, A3M_EPROTO, 0, 0, 0},
+        {A3M__LINK__KIND__KIND_CAPACITY, A3M_EPROTO, A3M_EPROTO, A3M_EPROTO, 0},
+        {A3M__LINK__KIND__KIND_TAKEN, A3M_EPROTO, A3M_EPROTO, A3M_EPROTO, 0},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         A3m__Link__Control wire = wire_sample(cases[i].kind);
@@ -502,6 +522,45 @@ static void test_control_refusal_without_reason_is_a_protocol_error(void **state
     assert_int_equal(decode_wire(&wire, &control), A3M_EPROTO);
     wire.kind = A3M__LINK__KIND__KIND_END;
     assert_int_equal(decode_wire(&wire, &control), 0);
+}
+
+static void test_control_bad_ranges_are_a_protocol_error(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n;
+        uint64_t v[6]; /* gap, length, ... */
+        int result;
+    } cases[] = {
+        {0, {0}, A3M_EPROTO},
+        {1, {0}, A3M_EPROTO},
+        {3, {0, 1, 1}, A3M_EPROTO},
+        {2, {0, 0}, A3M_EPROTO},          /* empty */
+        {4, {0, 1, 0, 1}, A3M_EPROTO},    /* not apart */
+        {2, {UINT64_MAX, 1}, A3M_EPROTO}, /* beyond the end */
+        {4, {1, UINT64_MAX - 1, 1, 1}, A3M_EPROTO},
+        {2, {0, UINT64_MAX}, A3M_OK},
+        {6, {5, 1, 1, 1, 7, 2}, A3M_OK},
+    };
+    uint64_t many[2 * A3MI_CONTROL_RANGES_MAX + 2];
+    struct a3mi_control control;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        A3m__Link__Control wire = wire_sample(A3M__LINK__KIND__KIND_TAKEN);
+        wire.ranges = (uint64_t *)(uintptr_t)cases[i].v;
+        wire.n_ranges = cases[i].n;
+        assert_int_equal(decode_wire(&wire, &control), cases[i].result);
+    }
+    for (size_t i = 0; i < COUNT(many); i++) {
+        many[i] = 1;
+    }
+    A3m__Link__Control wire = wire_sample(A3M__LINK__KIND__KIND_TAKEN);
+    wire.ranges = many;
+    wire.n_ranges = COUNT(many);
+    assert_int_equal(decode_wire(&wire, &control), A3M_EPROTO);
+    wire.n_ranges -= 2;
+    assert_int_equal(decode_wire(&wire, &control), A3M_OK);
+    assert_int_equal(control.range_count, A3MI_CONTROL_RANGES_MAX);
+    assert_int_equal(control.ranges[1].first, 3);
 }
 
 static void test_control_wrong_form_is_a_protocol_error(void **state)
@@ -637,6 +696,7 @@ int main(void)
         cmocka_unit_test(test_control_bad_name_is_a_protocol_error),
         cmocka_unit_test(test_control_bad_offer_is_a_protocol_error),
         cmocka_unit_test(test_control_refusal_without_reason_is_a_protocol_error),
+        cmocka_unit_test(test_control_bad_ranges_are_a_protocol_error),
         cmocka_unit_test(test_control_wrong_form_is_a_protocol_error),
         cmocka_unit_test(test_control_too_long_is_a_protocol_error),
         cmocka_unit_test(test_control_too_many_fields_stay_within_bounded_memory),

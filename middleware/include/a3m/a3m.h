@@ -13,6 +13,7 @@
 #include <a3m/options.h>
 #include <a3m/payload.h>
 #include <a3m/poller.h>
+#include <a3m/receipt.h>
 #include <a3m/socket.h>
 #include <a3m/socket_event.h>
 #include <a3m/time.h>
