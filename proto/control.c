@@ -48,6 +48,7 @@ static const uint16_t forms[] = {
     [A3MI_CONTROL_ENDED] = NUMBER_ANY | PART_COUNTS,
     [A3MI_CONTROL_CAPACITY] = NUMBER_AUTHOR | NUMBER_ADDRESSEE | PART_CREDIT,
     [A3MI_CONTROL_TAKEN] = NUMBER_AUTHOR | NUMBER_ADDRESSEE | PART_RANGES,
+    [A3MI_CONTROL_UNHEARD] = PART_RANGES,
 };
 
 _Static_assert((int)A3MI_CONTROL_REQUEST == (int)A3M__LINK__KIND__KIND_REQUEST, "link.proto");
@@ -57,6 +58,7 @@ _Static_assert((int)A3MI_CONTROL_END == (int)A3M__LINK__KIND__KIND_END, "link.pr
 _Static_assert((int)A3MI_CONTROL_ENDED == (int)A3M__LINK__KIND__KIND_ENDED, "link.proto");
 _Static_assert((int)A3MI_CONTROL_CAPACITY == (int)A3M__LINK__KIND__KIND_CAPACITY, "link.proto");
 _Static_assert((int)A3MI_CONTROL_TAKEN == (int)A3M__LINK__KIND__KIND_TAKEN, "link.proto");
+_Static_assert((int)A3MI_CONTROL_UNHEARD == (int)A3M__LINK__KIND__KIND_UNHEARD, "link.proto");
 _Static_assert((int)A3MI_REFUSAL_NO_SOCKET == (int)A3M__LINK__REFUSAL__REFUSAL_NO_SOCKET, "link.proto");
 _Static_assert((int)A3MI_REFUSAL_NOT_READY == (int)A3M__LINK__REFUSAL__REFUSAL_NOT_READY, "link.proto");
 _Static_assert((int)A3MI_REFUSAL_LINK_LIMIT == (int)A3M__LINK__REFUSAL__REFUSAL_LINK_LIMIT, "link.proto");

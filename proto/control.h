@@ -26,6 +26,7 @@ enum a3mi_control_kind {
     A3MI_CONTROL_ENDED,       /* answers END, with the author's own `count` */
     A3MI_CONTROL_CAPACITY,    /* the author has room for so much credit from now on */
     A3MI_CONTROL_TAKEN,       /* the author's application took messages */
+    A3MI_CONTROL_UNHEARD,     /* the author did not look at requests of the addressee */
 };
 
 /* Why a request was refused; the numbers are of the wire. */
@@ -76,7 +77,7 @@ struct a3mi_control {
     uint64_t count;    /* messages the author sent on the link */
     uint64_t received; /* messages the author received on it */
 
-    /* TAKEN: in order, none empty, at least one between each two */
+    /* TAKEN: numbers of messages; UNHEARD: of requests. In order, none empty, something between each two */
     struct a3mi_numbers ranges[A3MI_CONTROL_RANGES_MAX];
     size_t range_count;
 };

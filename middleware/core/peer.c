@@ -285,6 +285,11 @@ struct a3mi_list *a3mi_peer_links(struct a3mi_peer *peer)
     return &peer->links;
 }
 
+void **a3mi_peer_slot(struct a3mi_peer *peer)
+{
+    return &peer->slot;
+}
+
 uint64_t a3mi_peer_control_to(const struct a3mi_peer *peer)
 {
     return peer->control_to;

@@ -11,6 +11,7 @@
  */
 #include "node/node.h"
 #include "node/schedule.h"
+#include "node/unheard.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,7 @@ static void finish(void *arg, struct a3mi_turn *turn)
     while (!a3mi_list_empty(&node->taken)) {
         a3mi_taken_turn(node, turn->now);
     }
+    a3mi_unheard_clear(node);
     a3mi_assoc_goodbye(node->assoc, turn->now);
     for (int i = 0; i < 3; i++) {
         a3mi_engine_flush(node, turn);

@@ -10,6 +10,7 @@
  */
 #include "node/node.h"
 #include "node/schedule.h"
+#include "node/unheard.h"
 
 #include <limits.h>
 
@@ -375,6 +376,7 @@ static void engine_turn(void *arg, struct a3mi_turn *turn)
     /* Credit that was returned while handing up, and the like. */
     drain_outbox(node, turn);
     a3mi_taken_turn(node, turn->now);
+    a3mi_unheard_turn(node, turn->now);
     transmit(node, turn, (turn->flags & A3MI_TURN_FLUSH) != 0);
     deliver(node, turn); /* messages between sockets of this node arrive while sending */
     turn->more |= a3mi_assoc_pending(node->assoc) && !node->write_blocked;

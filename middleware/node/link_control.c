@@ -16,13 +16,13 @@
 
 #include "base/error.h"
 #include "core/mutation.h"
+#include "node/unheard.h"
 
 /*
- * Control messages that wait for a peer, beyond which its requests are not answered, and beyond which nothing
- * is about links that are not there: more of those than a peer can have in earnest.
+ * Control messages that wait for a peer, beyond which nothing is said about links that are not there: more of
+ * those than a peer can have in earnest.
  */
-#define REQUESTS_WAITING 1024u
-#define ANSWERS_WAITING  16384u
+#define ANSWERS_WAITING 16384u
 
 int a3mi_refusal_code(uint32_t refusal)
 {
@@ -311,20 +311,11 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     return 0;
 }
 
-/* A peer that does not take what it asks for is not answered: who wants a link asks again. */
-static bool is_deaf(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation, size_t most)
-{
-    if (a3mi_peer_control_waiting(peer, incarnation) < most) {
-        return false;
-    }
-    node->requests_unanswered++;
-    return true;
-}
-
 static void on_request(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
                        const struct a3mi_control *request, int64_t now)
 {
-    if (is_deaf(node, peer, incarnation, REQUESTS_WAITING)) {
+    if (a3mi_peer_control_waiting(peer, incarnation) >= A3MI_REQUESTS_WAITING) {
+        a3mi_unheard_note(node, peer, incarnation, request->author_link);
         return;
     }
     uint32_t refusal = A3MI_REFUSAL_NO_SOCKET;
@@ -406,9 +397,31 @@ static void about_link(struct a3mi_link *link, uint64_t incarnation, const struc
         link->socket->node->odd_controls += link->tx.peer != NULL && !a3mi_receipts_take(link, control);
         return;
     case A3MI_CONTROL_ENDED:
-    case A3MI_CONTROL_REQUEST: break;
+    case A3MI_CONTROL_REQUEST:
+    case A3MI_CONTROL_UNHEARD: break;
     }
     a3mi_link_step(link, event, control, now);
+}
+
+/* The peer had too much to answer already: as if it had refused these for now. */
+static void on_unheard(struct a3mi_peer *peer, uint64_t incarnation, const struct a3mi_numbers *numbers,
+                       int64_t now)
+{
+    const struct a3mi_control refusal = {
+        .kind = A3MI_CONTROL_REFUSE, .refusal = A3MI_REFUSAL_NOT_READY, .text = "too many requests at once"};
+    A3MI_LIST_FOREACH_SAFE (it, next, a3mi_peer_links(peer)) {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
+        bool asked = (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_CANCELLING) &&
+                     link->asked == incarnation;
+        if (asked && link->number >= numbers->first && link->number < numbers->end) {
+            struct a3mi_socket *socket = link->socket;
+            a3mi_socket_ref(socket);
+            a3mi_socket_lock(socket);
+            about_link(link, incarnation, &refusal, now);
+            a3mi_socket_unlock_turn(socket, socket->node->turn);
+            a3mi_socket_unref(socket);
+        }
+    }
 }
 
 void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
@@ -424,8 +437,13 @@ void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64
         on_request(node, peer, incarnation, &control, now);
         return;
     }
+    if (control.kind == A3MI_CONTROL_UNHEARD) {
+        on_unheard(peer, incarnation, &control.ranges[0], now);
+        return;
+    }
     struct a3mi_link *link = find_link(node, peer, &control);
-    if (link == NULL && is_deaf(node, peer, incarnation, ANSWERS_WAITING)) {
+    if (link == NULL && a3mi_peer_control_waiting(peer, incarnation) >= ANSWERS_WAITING) {
+        node->requests_unanswered++;
         return;
     }
     if (link == NULL) {
@@ -517,6 +535,7 @@ void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uin
         a3mi_socket_unlock_turn(socket, socket->node->turn);
         a3mi_socket_unref(socket);
     }
+    a3mi_unheard_forget(node, peer, incarnation);
     report_end(node, peer, why, links, &before);
     a3mi_peer_release(node->assoc, peer);
 }
@@ -562,6 +581,7 @@ void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, st
                               int64_t now)
 {
     a3mi_peer_hold(from);
+    a3mi_unheard_forget(node, from, 0);
     A3MI_LIST_FOREACH_SAFE (it, next, a3mi_peer_links(from)) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
         a3mi_list_remove(&link->on_peer);

@@ -271,6 +271,7 @@ static struct a3mi_node *alloc_node(void)
     a3mi_list_init(&node->batch);
     a3mi_list_init(&node->finishing);
     a3mi_list_init(&node->taken);
+    a3mi_list_init(&node->unheard);
     a3mi_list_init(&node->sockets);
     return node;
 }

@@ -240,6 +240,7 @@ struct a3mi_node {
     struct a3mi_list batch;     /* sockets with messages of this turn */
     struct a3mi_list finishing; /* links that may be finished by this turn */
     struct a3mi_list taken;     /* links that wait to tell their peers what was taken */
+    struct a3mi_list unheard;   /* peers that are to be told which requests were not looked at (unheard.h) */
     struct a3mi_turn *turn;
     bool write_blocked;
     struct a3m_packet_in in[A3MI_TURN_PACKETS];

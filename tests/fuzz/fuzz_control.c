@@ -19,7 +19,8 @@ static void check(const struct a3mi_control *control)
     assert((control->metadata == NULL) == (control->metadata_size == 0));
     assert(memchr(control->type, '\0', sizeof(control->type)) != NULL);
     assert(memchr(control->text, '\0', sizeof(control->text)) != NULL);
-    assert(control->author_link != 0 || control->addressee_link != 0);
+    assert(control->kind == A3MI_CONTROL_UNHEARD || control->author_link != 0 ||
+           control->addressee_link != 0);
     if (control->kind == A3MI_CONTROL_REQUEST) {
         struct a3mi_name name;
         assert(a3mi_name_set(&name, control->author_tag.s, control->author_tag.len) == 0);

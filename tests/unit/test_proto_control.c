@@ -16,7 +16,7 @@
 
 static const enum a3mi_control_kind kinds[] = {
     A3MI_CONTROL_REQUEST, A3MI_CONTROL_ACCEPT,   A3MI_CONTROL_REFUSE, A3MI_CONTROL_END,
-    A3MI_CONTROL_ENDED,   A3MI_CONTROL_CAPACITY, A3MI_CONTROL_TAKEN};
+    A3MI_CONTROL_ENDED,   A3MI_CONTROL_CAPACITY, A3MI_CONTROL_TAKEN,  A3MI_CONTROL_UNHEARD};
 
 /* ---- Helpers ------------------------------------------------------------------ */
 
@@ -48,7 +48,7 @@ static struct a3mi_control sample(enum a3mi_control_kind kind)
         c.credit_messages = 3;
         c.credit_bytes = 1 << 16;
     }
-    if (kind == A3MI_CONTROL_TAKEN) {
+    if (kind == A3MI_CONTROL_TAKEN || kind == A3MI_CONTROL_UNHEARD) {
         c.ranges[0] = (struct a3mi_numbers){0, 1};
         c.ranges[1] = (struct a3mi_numbers){2, 1000};
         c.ranges[2] = (struct a3mi_numbers){UINT64_C(1) << 40, UINT64_MAX};
@@ -410,14 +410,14 @@ static void test_control_invalid_message_is_not_encoded(void **state)
     control.metadata_size = 0;
     control.kind = (enum a3mi_control_kind)0;
     assert_int_equal(a3mi_control_encode(&control, bytes, sizeof(bytes)), 0);
-    control.kind = (enum a3mi_control_kind)8;
+    control.kind = (enum a3mi_control_kind)9;
     assert_int_equal(a3mi_control_encode(&control, bytes, sizeof(bytes)), 0);
 }
 
 static void test_control_unknown_kind_is_a_protocol_error(void **state)
 {
     (void)state;
-    static const int unknown[] = {0, 8, 9, 127, 128, 1 << 20, INT32_MAX, -1, INT32_MIN};
+    static const int unknown[] = {0, 9, 10, 127, 128, 1 << 20, INT32_MAX, -1, INT32_MIN};
 
     for (size_t i = 0; i < COUNT(unknown); i++) {
         A3m__Link__Control wire = wire_sample((A3m__Link__Kind)unknown[i]);
@@ -443,6 +443,7 @@ static void test_control_missing_number_is_a_protocol_error(void **state)
         {A3M__LINK__KIND__KIND_ENDED, A3M_EPROTO, 0, 0, 0},
         {A3M__LINK__KIND__KIND_CAPACITY, A3M_EPROTO, A3M_EPROTO, A3M_EPROTO, 0},
         {A3M__LINK__KIND__KIND_TAKEN, A3M_EPROTO, A3M_EPROTO, A3M_EPROTO, 0},
+        {A3M__LINK__KIND__KIND_UNHEARD, 0, 0, 0, 0},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         A3m__Link__Control wire = wire_sample(cases[i].kind);
