@@ -190,6 +190,8 @@ const struct a3mi_name *a3mi_peer_id(const struct a3mi_peer *peer);
 struct a3mi_list *a3mi_peer_links(struct a3mi_peer *peer);
 /* For anything else of the caller's; NULL at first. Not to be left there when the caller holds the peer no more. */
 void **a3mi_peer_slot(struct a3mi_peer *peer);
+/* For a count of the caller's; 0 at first. */
+uint64_t *a3mi_peer_tally(struct a3mi_peer *peer);
 /* The incarnation that the last control message was queued to; 0: to whichever is there, until `peer_bound`. */
 uint64_t a3mi_peer_control_to(const struct a3mi_peer *peer);
 

@@ -290,6 +290,11 @@ void **a3mi_peer_slot(struct a3mi_peer *peer)
     return &peer->slot;
 }
 
+uint64_t *a3mi_peer_tally(struct a3mi_peer *peer)
+{
+    return &peer->tally;
+}
+
 uint64_t a3mi_peer_control_to(const struct a3mi_peer *peer)
 {
     return peer->control_to;

@@ -38,6 +38,8 @@ struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming)
     a3mi_list_init(&link->in_batch);
     a3mi_list_init(&link->in_finishing);
     a3mi_list_init(&link->on_socket);
+    a3mi_list_init(&link->by_wish.list);
+    a3mi_list_init(&link->by_pair.list);
     a3mi_list_init(&link->drains);
     a3mi_list_init(&link->taken_unsaid.in_line);
     a3mi_list_init(&link->credit_line);
@@ -95,16 +97,6 @@ void a3mi_link_retire(struct a3mi_link *link)
     if (!link->retired) {
         link->retired = true;
         a3mi_registry_retire(link->handle, handle_last);
-    }
-}
-
-/* [socket] Takes the link off its socket's list, for good. */
-void a3mi_link_leave_socket(struct a3mi_link *link)
-{
-    if (a3mi_list_linked(&link->on_socket)) {
-        a3mi_list_remove(&link->on_socket);
-        a3mi_link_retire(link);
-        a3mi_link_unref(link);
     }
 }
 
@@ -382,9 +374,9 @@ static void close_link(struct a3mi_link *link, int64_t now)
     }
     drop_attempt(link);
     if (link->peer != NULL) {
-        a3mi_list_remove(&link->on_peer);
-        a3mi_peer_release(node->assoc, link->peer);
-        link->peer = NULL;
+        struct a3mi_peer *peer = link->peer;
+        a3mi_link_set_peer(link, NULL);
+        a3mi_peer_release(node->assoc, peer);
     }
     a3mi_link_wake(link, A3MI_KEY_HUP, SIZE_MAX);
     a3mi_socket_wake(socket, A3MI_KEY_LINK, SIZE_MAX);
@@ -537,8 +529,7 @@ void a3mi_link_begin(struct a3mi_link *link, int64_t now)
                                  ? a3mi_assoc_peer_at(node->assoc, &link->peer_addr)
                                  : a3mi_assoc_peer(node->assoc, &link->peer_node);
     if (peer != NULL) {
-        link->peer = peer;
-        a3mi_list_push_back(a3mi_peer_links(peer), &link->on_peer);
+        a3mi_link_set_peer(link, peer);
         if (a3mi_peer_id(peer) != NULL && a3mi_link_join_twin(link)) {
             return;
         }

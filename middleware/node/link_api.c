@@ -38,34 +38,6 @@ static int read_peer(const struct a3mi_node *node, const char *peer, struct a3mi
     return node->transport->resolve(url.address, &out->peer_addr);
 }
 
-static bool same_wish(const struct a3mi_link *a, const struct a3mi_link *b)
-{
-    if (!a3mi_name_eq(&a->peer_tag, &b->peer_tag) || a->peer_addr.kind != b->peer_addr.kind) {
-        return false;
-    }
-    return b->peer_addr.kind != A3M_ADDR_NONE ? a3mi_addr_eq(&a->peer_addr, &b->peer_addr)
-                                              : a3mi_name_eq(&a->peer_node, &b->peer_node);
-}
-
-/* [socket] A link asked for before under the same name; ended ones make room. */
-static struct a3mi_link *find_wish(struct a3mi_socket *socket, const struct a3mi_link *wish)
-{
-    A3MI_LIST_FOREACH_SAFE (it, next, &socket->links) {
-        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
-        if (link->unlinking || !same_wish(link, wish)) {
-            continue;
-        }
-        bool over = link->alias != NULL ? link->alias->ended : link->ended;
-        if (!over) {
-            return link;
-        }
-        if (link->state == A3MI_LINK_CLOSED) {
-            a3mi_link_leave_socket(link);
-        }
-    }
-    return NULL;
-}
-
 /* [socket] A link that is in no list yet, and that the engine has not seen. */
 static void drop_unborn(struct a3mi_link *link)
 {
@@ -80,7 +52,7 @@ static int make_link(struct a3mi_socket *socket, const struct a3mi_link *wish, u
     if (a3mi_name_eq(&wish->peer_node, &socket->node->id) && a3mi_name_eq(&wish->peer_tag, &socket->tag)) {
         return a3mi_fail(A3M_EINVAL, "the socket '%s' cannot be linked to itself", socket->tag.s);
     }
-    struct a3mi_link *old = find_wish(socket, wish);
+    struct a3mi_link *old = a3mi_link_find_wish(socket, wish);
     if (old != NULL) {
         *handle = old->handle;
         return a3mi_fail(A3M_EEXIST, "the socket '%s' has this link already", socket->tag.s);
@@ -97,7 +69,7 @@ static int make_link(struct a3mi_socket *socket, const struct a3mi_link *wish, u
     link->peer_node = wish->peer_node;
     link->peer_tag = wish->peer_tag;
     link->peer_addr = wish->peer_addr;
-    a3mi_list_push_back(&socket->links, &link->on_socket);
+    a3mi_link_enlist(link);
     a3mi_link_count(link);
     link->command.kind = A3MI_CMD_LINK;
     a3mi_reader_push(socket->node->reader, &link->command);

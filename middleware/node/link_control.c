@@ -105,30 +105,6 @@ static bool compatible(const a3m_socket_type *type, const char *peer_type)
     return false;
 }
 
-/*
- * [socket] The link with a peer's socket, to be or being; one that is being cancelled only when there is no
- * other. One that is ending has its own numbers, and delivers what was sent on it beside a new one.
- */
-static struct a3mi_link *find_pair(const struct a3mi_socket *socket, const struct a3mi_peer *peer,
-                                   const struct a3mi_name *tag, const struct a3mi_link *but)
-{
-    struct a3mi_link *cancelling = NULL;
-    A3MI_LIST_FOREACH (it, &socket->links) {
-        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
-        if (link == but || link->peer != peer || !a3mi_name_eq(&link->peer_tag, tag)) {
-            continue;
-        }
-        if (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_RETRYING ||
-            link->state == A3MI_LINK_UP) {
-            return link;
-        }
-        if (link->state == A3MI_LINK_CANCELLING) {
-            cancelling = link;
-        }
-    }
-    return cancelling;
-}
-
 /* [socket] Whether the socket asks itself, by its own address. */
 static bool own_request(const struct a3mi_socket *socket, const struct a3mi_peer *peer,
                         const struct a3mi_control *request)
@@ -140,14 +116,10 @@ static bool own_request(const struct a3mi_socket *socket, const struct a3mi_peer
 /* Whether a peer has made as many links as one may. */
 static bool has_enough_links(const struct a3mi_node *node, struct a3mi_peer *peer)
 {
-    uint32_t count = 0;
     if (a3mi_name_eq(&node->id, a3mi_peer_id(peer))) {
         return false; /* the application's own sockets */
     }
-    A3MI_LIST_FOREACH (it, a3mi_peer_links(peer)) {
-        count += a3mi_container_of(it, struct a3mi_link, on_peer)->incoming;
-    }
-    return count >= node->config.max_peer_links;
+    return *a3mi_peer_tally(peer) >= node->config.max_peer_links;
 }
 
 /*
@@ -219,10 +191,10 @@ static struct a3mi_link *make_incoming(struct a3mi_socket *socket, struct a3mi_p
         return NULL;
     }
     link->peer_tag = request->author_tag;
-    link->peer = peer;
+    link->peer_node = *a3mi_peer_id(peer);
     a3mi_peer_hold(peer);
-    a3mi_list_push_back(a3mi_peer_links(peer), &link->on_peer);
-    a3mi_list_push_back(&socket->links, &link->on_socket);
+    a3mi_link_set_peer(link, peer);
+    a3mi_link_enlist(link);
     return link;
 }
 
@@ -242,7 +214,7 @@ static struct a3mi_link *replace(struct a3mi_link *link, int64_t now)
     const struct a3mi_peer *peer = link->peer;
     link->reason = A3M_ERESTARTED;
     a3mi_link_step(link, link->incoming ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL, now);
-    return find_pair(socket, peer, &tag, NULL);
+    return a3mi_link_find_pair(socket, peer, &tag, NULL);
 }
 
 /* [socket] A request that crossed this end's own is refused: so would this end's own be. */
@@ -272,7 +244,7 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     if (own_request(socket, peer, request)) {
         return A3MI_REFUSAL_NOT_ACCEPTED;
     }
-    struct a3mi_link *link = find_pair(socket, peer, &request->author_tag, NULL);
+    struct a3mi_link *link = a3mi_link_find_pair(socket, peer, &request->author_tag, NULL);
     bool asked = link != NULL && (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_CANCELLING);
     bool take = A3MI_MUTATE(LINK_BOTH_ANSWER, true,
                             A3MI_MUTATE(LINK_NONE_ANSWERS, false, answers(socket, peer, request)));
@@ -549,7 +521,7 @@ static void join(struct a3mi_link *link, struct a3mi_link *twin, int64_t now)
     /* Who waits for it goes on with that one: blocking calls look again, pollers stay. It may have messages already. */
     a3mi_link_wake(link, A3MI_KEY_STATE | A3MI_KEY_IN | A3MI_KEY_OUT, SIZE_MAX);
     a3mi_pollable_join(&link->pollable, &twin->pollable);
-    twin->incoming = false; /* this end wants it as well */
+    a3mi_link_wanted(twin); /* by this end as well */
     a3mi_link_step(link, link->state == A3MI_LINK_REQUESTING ? A3MI_ON_REFUSE_FINAL : A3MI_ON_TIMER_LAST,
                    NULL, now);
 }
@@ -560,7 +532,7 @@ bool a3mi_link_join_twin(struct a3mi_link *link)
     int64_t now = socket->node->turn->now;
     a3mi_socket_ref(socket);
     a3mi_socket_lock(socket);
-    struct a3mi_link *twin = find_pair(socket, link->peer, &link->peer_tag, link);
+    struct a3mi_link *twin = a3mi_link_find_pair(socket, link->peer, &link->peer_tag, link);
     bool found = twin != NULL && !twin->ended;
     if (found) {
         join(link, twin, now);
@@ -584,10 +556,8 @@ void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, st
     a3mi_unheard_forget(node, from, 0);
     A3MI_LIST_FOREACH_SAFE (it, next, a3mi_peer_links(from)) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
-        a3mi_list_remove(&link->on_peer);
         a3mi_peer_hold(into);
-        a3mi_list_push_back(a3mi_peer_links(into), &link->on_peer);
-        link->peer = into;
+        a3mi_link_set_peer(link, into);
         a3mi_peer_release(node->assoc, from);
         if (link->state == A3MI_LINK_CANCELLING) {
             a3mi_link_event(link, A3MI_ON_PEER_GONE, NULL, now);

@@ -24,6 +24,7 @@
 #include <a3m/socket_type.h>
 #include <a3m/transport.h>
 
+#include "base/buckets.h"
 #include "base/fifo.h"
 #include "base/heap.h"
 #include "base/list.h"
@@ -90,7 +91,8 @@ struct a3mi_link {
     uint64_t incarnation;   /* of the peer, while up */
     uint64_t asked;         /* the peer's incarnation that the last request went to; 0: not known yet */
     struct a3mi_list on_peer;
-    uint64_t number; /* this attempt's; in the node's table; 0: none */
+    struct a3mi_bucketed by_pair; /* in socket->pairs while it has a peer */
+    uint64_t number;              /* this attempt's; in the node's table; 0: none */
     uint64_t peer_number;
     uint64_t crossed;    /* the peer's request that crossed ours, which it is to answer; 0: none */
     uint64_t crossed_by; /* the incarnation that made it */
@@ -116,8 +118,9 @@ struct a3mi_link {
 
     /* [socket] */
     struct a3mi_list on_socket;
-    struct a3mi_list sendable; /* in the socket's list of links that could take a message */
-    struct a3mi_list readable; /* in the socket's list of links with messages */
+    struct a3mi_bucketed by_wish; /* in socket->wishes while it is there */
+    struct a3mi_list sendable;    /* in the socket's list of links that could take a message */
+    struct a3mi_list readable;    /* in the socket's list of links with messages */
     struct a3mi_fifo inbox;
     struct a3mi_link *alias; /* counted: another link turned out to be the same */
     bool incoming;
@@ -197,6 +200,7 @@ struct a3m_base {
     bool closed;
     bool opened; /* [const] the type's `open` succeeded */
     struct a3mi_list links;
+    struct a3mi_buckets wishes; /* the same, by what was asked for */
     struct a3mi_list sendable;
     struct a3mi_list readable;
     size_t inbox_count;
@@ -214,6 +218,7 @@ struct a3m_base {
 
     struct a3mi_list in_batch; /* [engine] */
     struct a3mi_list batch;    /* [engine] links with messages of this turn */
+    struct a3mi_buckets pairs; /* [engine] links that have a peer, by the peer's socket */
 };
 
 /* ---- Nodes ------------------------------------------------------------------ */
@@ -431,6 +436,24 @@ void a3mi_link_settle(struct a3mi_link *link, uint64_t n, bool lost);
 /* [socket] Calls that drain learn that the socket is closed. */
 void a3mi_socket_wake_drains(struct a3mi_socket *socket);
 
+/* ---- link_index.c --------------------------------------------------------------- */
+
+/* [socket] Puts a link, whose peer's names are set, on its socket's list; takes it off, and its handle ends. */
+void a3mi_link_enlist(struct a3mi_link *link);
+void a3mi_link_leave_socket(struct a3mi_link *link);
+/* [socket] A link asked for before under the same name; NULL. Ended ones make room. */
+struct a3mi_link *a3mi_link_find_wish(struct a3mi_socket *socket, const struct a3mi_link *wish);
+/* [engine] The peer that the link is with from now on; NULL: none any more. Holds and releases nothing. */
+void a3mi_link_set_peer(struct a3mi_link *link, struct a3mi_peer *peer);
+/* [engine] A link that the peer asked for is wanted by this end as well. */
+void a3mi_link_wanted(struct a3mi_link *link);
+/*
+ * [engine] [socket] The link with a peer's socket, to be or being; one that is being cancelled only when there is no
+ * other. One that is ending has its own numbers, and delivers what was sent on it beside a new one.
+ */
+struct a3mi_link *a3mi_link_find_pair(struct a3mi_socket *socket, const struct a3mi_peer *peer,
+                                      const struct a3mi_name *tag, const struct a3mi_link *but);
+
 /* ---- link.c, link_control.c, link_api.c ---------------------------------------- */
 
 struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming);
@@ -441,9 +464,8 @@ void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const st
 int a3mi_link_prepare(struct a3mi_link *link);
 /* [socket] For links that applications make: counts it as coming up. */
 void a3mi_link_count(struct a3mi_link *link);
-/* [socket] Its handle ends; it leaves its socket's list, and its handle ends. */
+/* [socket] No call finds the link any more. */
 void a3mi_link_retire(struct a3mi_link *link);
-void a3mi_link_leave_socket(struct a3mi_link *link);
 /*
  * [engine] When its socket has another link with the same peer's socket: makes
  * this one stand for that one, and says true.
