@@ -40,6 +40,7 @@ struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming)
     a3mi_list_init(&link->on_socket);
     a3mi_list_init(&link->drains);
     a3mi_list_init(&link->credit_line);
+    a3mi_list_init(&link->room_line);
     a3mi_list_init(&link->sendable);
     a3mi_list_init(&link->readable);
     a3mi_fifo_init(&link->batch);

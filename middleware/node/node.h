@@ -7,6 +7,7 @@
  *   [engine]  the reader's engine lock: association, links' channels and machine
  *   [socket]  one per socket: its queues, waiters, and what applications see of its links
  *   [names]   the node's table of sockets; under it socket locks, but none of those above
+ *   [window]  who waits for room in the outbox; a leaf
  *   [idle]    the node's count of handles; a leaf
  *
  * Lifetime: a node is counted by its handle, its sockets, and whoever closes it;
@@ -36,6 +37,7 @@
 #include "core/link_machine.h"
 #include "node/event_log.h"
 #include "node/registry.h"
+#include "node/window.h"
 #include "proto/control.h"
 #include "runtime/clock.h"
 #include "runtime/pollable.h"
@@ -142,14 +144,15 @@ struct a3mi_link {
     struct a3mi_identity *next_identity; /* for its next life; NULL: not prepared */
     struct a3mi_pollable pollable;       /* who waits for the link: its credit, its state, its messages */
 
-    uint32_t life;                        /* counts detachments: messages of earlier lives are not sent */
-    uint64_t pushed;                      /* messages put into the outbox, in all its lives */
-    uint64_t settled;                     /* of these: acknowledged, or given up; in their order */
-    struct a3mi_list drains;              /* calls that wait for some of them (drain.c) */
-    uint64_t sent, sent_bytes;            /* of this life: numbered and put into the outbox */
-    uint64_t reserved, reserved_bytes;    /* credit given to calls that have not used it yet (credit.h) */
-    struct a3mi_list credit_line;         /* calls that wait for credit of this link */
-    bool general_next;                    /* of the two lines, the socket's is served next */
+    uint32_t life;                     /* counts detachments: messages of earlier lives are not sent */
+    uint64_t pushed;                   /* messages put into the outbox, in all its lives */
+    uint64_t settled;                  /* of these: acknowledged, or given up; in their order */
+    struct a3mi_list drains;           /* calls that wait for some of them (drain.c) */
+    uint64_t sent, sent_bytes;         /* of this life: numbered and put into the outbox */
+    uint64_t reserved, reserved_bytes; /* credit given to calls that have not used it yet (credit.h) */
+    struct a3mi_list credit_line;      /* calls that wait for credit of this link */
+    struct a3mi_list room_line; /* calls that have credit of this link, and wait for room in the outbox */
+    bool general_next;          /* of the two lines, the socket's is served next */
     uint64_t limit_messages, limit_bytes; /* the peer's grant, absolute */
     uint64_t peer_capacity_bytes;         /* what a grant is worth when all was taken */
     uint32_t peer_epoch;                  /* of the newest grant of this life; 0: the offer */
@@ -263,9 +266,12 @@ struct a3mi_node {
     bool closed;
 
     _Atomic uint64_t
-        outbox_bytes;            /* [atomic: relaxed] messages not yet wholly in units, and what each costs */
-    _Atomic uint64_t unit_bytes; /* [atomic: relaxed] of units, as the last turn left them */
-    _Atomic uint32_t window_waiting; /* [atomic] sockets that may have threads waiting for room */
+        outbox_bytes; /* [atomic: window.c] messages not yet wholly in units, and what each costs */
+    _Atomic uint64_t unit_bytes;        /* [atomic: window.c] of units, as the last turn left them */
+    pthread_mutex_t window_lock;        /* a leaf */
+    struct a3mi_list window_line;       /* [window] calls that wait for room (window.h) */
+    _Atomic uint32_t window_line_count; /* [window to change; atomic: relaxed] */
+    _Atomic uint32_t window_waiting; /* [atomic] there is room again, and who waits for it may not know yet */
     _Atomic uint32_t window_filled;  /* [atomic] the outbox became full, and pollers may not know yet */
     _Atomic int64_t window_since;    /* [atomic: relaxed] when it last became full */
     _Atomic uint64_t links_up;
@@ -508,15 +514,5 @@ void a3mi_node_check_closed(struct a3mi_node *node, struct a3mi_turn *turn);
 void a3mi_engine_drain(struct a3mi_node *node, struct a3mi_turn *turn);
 /* [engine] Sends what there is to send, acknowledgements included. */
 void a3mi_engine_flush(struct a3mi_node *node, struct a3mi_turn *turn);
-
-/* ---- send.c ---------------------------------------------------------------------- */
-
-/* What a message takes besides its bytes: it counts in the outbox as well. */
-#define A3MI_MESSAGE_COST 192u
-/* Messages of links are wholly in units, or given up: they leave the outbox's count. */
-void a3mi_window_return(struct a3mi_node *node, uint64_t messages, uint64_t bytes);
-bool a3mi_window_full(const struct a3mi_node *node);
-/* [engine] At the end of a turn: so many bytes of units are not acknowledged. */
-void a3mi_window_units(struct a3mi_node *node, uint64_t bytes);
 
 #endif
