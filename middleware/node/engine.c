@@ -294,6 +294,12 @@ static void on_peer_bound(void *arg, struct a3mi_peer *peer, uint64_t incarnatio
     a3mi_link_on_peer_bound(peer, incarnation);
 }
 
+static void on_peer_silent(void *arg, struct a3mi_peer *peer, uint64_t incarnation, int64_t since)
+{
+    (void)arg;
+    a3mi_link_on_peer_silent(peer, incarnation, since);
+}
+
 static void on_peer_merged(void *arg, struct a3mi_peer *from, struct a3mi_peer *into)
 {
     struct a3mi_node *node = arg;
@@ -312,6 +318,7 @@ const struct a3mi_assoc_hooks a3mi_engine_hooks = {
     .packed = on_packed,
     .acknowledged = on_acknowledged,
     .peer_ended = on_peer_ended,
+    .peer_silent = on_peer_silent,
     .peer_bound = on_peer_bound,
     .peer_merged = on_peer_merged,
     .duplicate_id = on_duplicate_id,

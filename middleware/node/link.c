@@ -283,6 +283,7 @@ static void attach(struct a3mi_link *link, const struct a3mi_control *info)
     link->next_identity = NULL;
     link->peer_number = info->author_link;
     link->crossed = 0;
+    atomic_store_explicit(&link->silent_since, 0, memory_order_relaxed);
     a3mi_tx_attach(node->assoc, &link->tx, link->peer, link->incarnation, info->index);
     link->tx.unordered = a3mi_socket_option(socket, A3M_OPT_ORDERED) == 0;
     a3mi_rx_bind(&link->rx, link->incarnation);

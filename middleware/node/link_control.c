@@ -467,6 +467,17 @@ void a3mi_link_on_peer_bound(struct a3mi_peer *peer, uint64_t incarnation)
     }
 }
 
+/* Also told of links that nothing was sent on: what is sent next will wait as long. */
+void a3mi_link_on_peer_silent(struct a3mi_peer *peer, uint64_t incarnation, int64_t since)
+{
+    A3MI_LIST_FOREACH (it, a3mi_peer_links(peer)) {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
+        if (link->incarnation == incarnation) {
+            atomic_store_explicit(&link->silent_since, since != INT64_MAX ? since : 0, memory_order_relaxed);
+        }
+    }
+}
+
 static int end_code(enum a3mi_peer_end why)
 {
     switch (why) {

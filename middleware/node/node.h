@@ -159,7 +159,9 @@ struct a3mi_link {
     uint64_t peer_max_message;
     struct a3mi_metadata metadata, peer_metadata; /* this end's, and what the peer told */
     char *text;                                   /* of the last refusal; NULL: none */
-    int blocked; /* why nothing can be sent, as far as the link knows (blocked.c) */
+    _Atomic int64_t
+        silent_since; /* [atomic: relaxed] the peer of this life acknowledges nothing; 0: it does */
+    int blocked;      /* why nothing can be sent, as far as the link knows (blocked.c) */
     int64_t blocked_since;
     uint64_t acknowledged;
     uint64_t received, received_bytes; /* of this life */
@@ -470,6 +472,7 @@ void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64
 void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
                              enum a3mi_peer_end why, int64_t now);
 void a3mi_link_on_peer_bound(struct a3mi_peer *peer, uint64_t incarnation);
+void a3mi_link_on_peer_silent(struct a3mi_peer *peer, uint64_t incarnation, int64_t since);
 void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, struct a3mi_peer *into,
                               int64_t now);
 /* [engine] Sends one control message about a link; false: could not (no address, peer over). */

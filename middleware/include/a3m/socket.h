@@ -206,9 +206,11 @@ typedef struct a3m_link_info {
     uint64_t reserved_messages, reserved_bytes; /* besides: set aside for calls that have not used it yet */
     uint64_t capacity_messages, capacity_bytes; /* what this end grants its peer at a time */
     /*
-     * Why nothing can be sent now: A3M_ENOLINK (not up), A3M_ESILENT (nor does the peer answer), A3M_ENOCREDIT,
-     * A3M_ENOWINDOW (the node's outbox is full). A3M_OK: something can; a message of more than `credit_bytes` may
-     * have to wait all the same.
+     * What holds up the link now: A3M_ENOLINK (not up), A3M_ESILENT (the peer does not answer the request for the
+     * link; or the link is up, and the peer has acknowledged nothing of what was sent to it, for a second and
+     * three probe time-outs, since it was heard last), A3M_ENOCREDIT, A3M_ENOWINDOW (the node's outbox is full).
+     * A3M_OK: something can be sent; a message of more than `credit_bytes` may have to wait all the same. While
+     * the peer of a link that is up is silent, sends are taken as long as there are credit and room.
      */
     int blocked;
     a3m_time blocked_since;        /* 0 when it is not */
