@@ -236,6 +236,7 @@ static void describe(struct a3mi_link *link, struct a3mi_control *control)
     a3mi_flow_offer(link, control);
     control->metadata = link->metadata.bytes;
     control->metadata_size = link->metadata.size;
+    link->metadata_untold = false;
     control->max_message = (uint64_t)a3mi_socket_option(socket, A3M_OPT_MAX_MESSAGE);
 }
 
@@ -480,6 +481,7 @@ void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const st
         tell_up(link);
     }
     act_outside(link, actions, info, now);
+    a3mi_link_tell_metadata(link, now);
     if ((actions & A3MI_DO_DETACH) != 0) {
         detach(link);
     }

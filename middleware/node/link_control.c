@@ -378,6 +378,19 @@ static enum a3mi_link_event refusal_event(struct a3mi_link *link, const struct a
     return a3mi_backoff_exhausted(&link->backoff) ? A3MI_ON_REFUSE_LAST : A3MI_ON_REFUSE;
 }
 
+/* [socket] The peer tells other metadata than before. */
+static void on_metadata(struct a3mi_link *link, const struct a3mi_control *control)
+{
+    if (link->state != A3MI_LINK_UP) {
+        return;
+    }
+    if (a3mi_link_keep_metadata(link, control) != A3M_OK) {
+        (void)a3mi_link_request_end(link, A3M_ENOMEM);
+        return;
+    }
+    a3mi_event_log_add(link, A3M_EVENT_METADATA, A3M_OK, NULL);
+}
+
 /* [socket] */
 static void about_link(struct a3mi_link *link, uint64_t incarnation, const struct a3mi_control *control,
                        int64_t now)
@@ -402,6 +415,7 @@ static void about_link(struct a3mi_link *link, uint64_t incarnation, const struc
         }
         break;
     case A3MI_CONTROL_CAPACITY: a3mi_flow_on_capacity(link, control); return;
+    case A3MI_CONTROL_METADATA: on_metadata(link, control); return;
     case A3MI_CONTROL_ENDED:
     case A3MI_CONTROL_REQUEST: break;
     }
@@ -539,6 +553,7 @@ static void join(struct a3mi_link *link, struct a3mi_link *twin, int64_t now)
     a3mi_link_wake(link, A3MI_KEY_STATE | A3MI_KEY_IN | A3MI_KEY_OUT, SIZE_MAX);
     a3mi_pollable_join(&link->pollable, &twin->pollable);
     twin->incoming = false; /* this end wants it as well */
+    a3mi_link_pass_metadata(link, twin, now);
     a3mi_link_step(link, link->state == A3MI_LINK_REQUESTING ? A3MI_ON_REFUSE_FINAL : A3MI_ON_TIMER_LAST,
                    NULL, now);
 }

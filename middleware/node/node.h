@@ -158,6 +158,7 @@ struct a3mi_link {
     uint32_t peer_epoch;                  /* of the newest grant of this life; 0: the offer */
     uint64_t peer_max_message;
     struct a3mi_metadata metadata, peer_metadata; /* this end's, and what the peer told */
+    bool metadata_untold;                         /* this end's came after its last request or acceptance */
     char *text;                                   /* of the last refusal; NULL: none */
     _Atomic int64_t
         silent_since; /* [atomic: relaxed] the peer of this life acknowledges nothing; 0: it does */
@@ -393,6 +394,8 @@ void a3mi_flow_begin(struct a3mi_link *link, const struct a3mi_control *info);
 bool a3mi_flow_set_capacity(struct a3mi_link *link, uint64_t messages, uint64_t bytes);
 /* [socket] The peer's changed. */
 void a3mi_flow_on_capacity(struct a3mi_link *link, const struct a3mi_control *control);
+/* [socket] There is something to tell the peer: queues CMD_CREDIT. True: carry it. */
+bool a3mi_flow_queue(struct a3mi_link *link);
 /* [engine] CMD_CREDIT. */
 void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now);
 /* [engine] The peer's grant. */
@@ -403,6 +406,12 @@ void a3mi_flow_on_credit(struct a3mi_link *link, uint32_t epoch, uint64_t messag
 /* [socket] What this end tells, and what the peer told, with the link: copied. A3M_ENOMEM. */
 int a3mi_link_set_metadata(struct a3mi_link *link, const void *bytes, size_t size);
 int a3mi_link_keep_metadata(struct a3mi_link *link, const struct a3mi_control *control);
+/* [engine] [socket] A link turned out to be `into`: what this end was to tell with it takes the place of what it told with that one. */
+void a3mi_link_pass_metadata(struct a3mi_link *link, struct a3mi_link *into, int64_t now);
+/* [socket] The same of what a call gave that found the link there. A3M_ENOMEM; else *carry: carry what was queued. */
+int a3mi_link_change_metadata(struct a3mi_link *link, const struct a3mi_metadata *given, bool *carry);
+/* [engine] [socket] Of a link that is up: tells what was not told yet. */
+void a3mi_link_tell_metadata(struct a3mi_link *link, int64_t now);
 /* [socket] What a peer said that refused. */
 void a3mi_link_set_text(struct a3mi_link *link, const char *text);
 void a3mi_link_free_metadata(struct a3mi_link *link);

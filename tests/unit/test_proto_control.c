@@ -14,9 +14,9 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static const enum a3mi_control_kind kinds[] = {A3MI_CONTROL_REQUEST, A3MI_CONTROL_ACCEPT,
-                                               A3MI_CONTROL_REFUSE,  A3MI_CONTROL_END,
-                                               A3MI_CONTROL_ENDED,   A3MI_CONTROL_CAPACITY};
+static const enum a3mi_control_kind kinds[] = {
+    A3MI_CONTROL_REQUEST, A3MI_CONTROL_ACCEPT,   A3MI_CONTROL_REFUSE,  A3MI_CONTROL_END,
+    A3MI_CONTROL_ENDED,   A3MI_CONTROL_CAPACITY, A3MI_CONTROL_METADATA};
 
 /* ---- Helpers ------------------------------------------------------------------ */
 
@@ -41,6 +41,8 @@ static struct a3mi_control sample(enum a3mi_control_kind kind)
         c.credit_messages = 1000;
         c.credit_bytes = 1 << 20;
         c.max_message = 64 << 20;
+    }
+    if (kind == A3MI_CONTROL_REQUEST || kind == A3MI_CONTROL_ACCEPT || kind == A3MI_CONTROL_METADATA) {
         c.metadata = metadata;
         c.metadata_size = sizeof(metadata);
     }
@@ -392,14 +394,14 @@ static void test_control_invalid_message_is_not_encoded(void **state)
     control.metadata_size = 0;
     control.kind = (enum a3mi_control_kind)0;
     assert_int_equal(a3mi_control_encode(&control, bytes, sizeof(bytes)), 0);
-    control.kind = (enum a3mi_control_kind)7;
+    control.kind = (enum a3mi_control_kind)8;
     assert_int_equal(a3mi_control_encode(&control, bytes, sizeof(bytes)), 0);
 }
 
 static void test_control_unknown_kind_is_a_protocol_error(void **state)
 {
     (void)state;
-    static const int unknown[] = {0, 7, 8, 127, 128, 1 << 20, INT32_MAX, -1, INT32_MIN};
+    static const int unknown[] = {0, 8, 9, 127, 128, 1 << 20, INT32_MAX, -1, INT32_MIN};
 
     for (size_t i = 0; i < COUNT(unknown); i++) {
         A3m__Link__Control wire = wire_sample((A3m__Link__Kind)unknown[i]);

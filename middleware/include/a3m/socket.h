@@ -104,13 +104,18 @@ typedef struct a3m_link_options {
     size_t metadata_size; /* up to A3M_LINK_METADATA_MAX */
 } a3m_link_options;
 
-/* The same, with options. A link that exists already (A3M_EEXIST) keeps its own. Besides: A3M_EINVAL (options). */
+/*
+ * The same, with options. When the link exists already (A3M_EEXIST), or turns out later to be one that exists (its
+ * address is that of a node that is linked by id, or the peer asked as well), metadata that are given take the place
+ * of what this end told with it; a peer that has it up already has an event of that (A3M_EVENT_METADATA). When both
+ * ends ask at once, each has what the other gave. Besides: A3M_EINVAL (options).
+ */
 A3M_API int a3m_socket_link_with(a3m_socket socket, const char *peer, const a3m_link_options *options,
                                  a3m_link *link);
 
 /*
- * What the peer told with the link: copies up to `size` bytes of it and returns how many there are; 0 for none, or
- * as long as the link has not been up.
+ * What the peer told with the link last: copies up to `size` bytes of it and returns how many there are; 0 for none,
+ * or as long as the link has not been up.
  */
 A3M_API int a3m_link_metadata(a3m_link link, void *buf, size_t size);
 
