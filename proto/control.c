@@ -32,23 +32,25 @@ enum {
     NUMBER_ADDRESSEE = 1u << 1, /* the addressee's must */
     NUMBER_ANY = 1u << 2,       /* at least one of them must */
     PART_TAGS = 1u << 3,
-    PART_OFFER = 1u << 4,  /* type, index, credit, metadata */
+    PART_OFFER = 1u << 4,  /* type, index, credit */
     PART_REASON = 1u << 5, /* refusal and text */
     REASON_NEEDED = 1u << 6,
     PART_COUNTS = 1u << 7,
     PART_CREDIT = 1u << 8,
     PART_RANGES = 1u << 9,
+    PART_METADATA = 1u << 10,
 };
 
 static const uint16_t forms[] = {
-    [A3MI_CONTROL_REQUEST] = NUMBER_AUTHOR | PART_TAGS | PART_OFFER,
-    [A3MI_CONTROL_ACCEPT] = NUMBER_AUTHOR | NUMBER_ADDRESSEE | PART_OFFER,
+    [A3MI_CONTROL_REQUEST] = NUMBER_AUTHOR | PART_TAGS | PART_OFFER | PART_METADATA,
+    [A3MI_CONTROL_ACCEPT] = NUMBER_AUTHOR | NUMBER_ADDRESSEE | PART_OFFER | PART_METADATA,
     [A3MI_CONTROL_REFUSE] = NUMBER_ADDRESSEE | PART_REASON | REASON_NEEDED,
     [A3MI_CONTROL_END] = NUMBER_ANY | PART_REASON | PART_COUNTS,
     [A3MI_CONTROL_ENDED] = NUMBER_ANY | PART_COUNTS,
     [A3MI_CONTROL_CAPACITY] = NUMBER_AUTHOR | NUMBER_ADDRESSEE | PART_CREDIT,
     [A3MI_CONTROL_TAKEN] = NUMBER_AUTHOR | NUMBER_ADDRESSEE | PART_RANGES,
     [A3MI_CONTROL_UNHEARD] = PART_RANGES,
+    [A3MI_CONTROL_METADATA] = NUMBER_AUTHOR | NUMBER_ADDRESSEE | PART_METADATA,
 };
 
 _Static_assert((int)A3MI_CONTROL_REQUEST == (int)A3M__LINK__KIND__KIND_REQUEST, "link.proto");
@@ -59,6 +61,7 @@ _Static_assert((int)A3MI_CONTROL_ENDED == (int)A3M__LINK__KIND__KIND_ENDED, "lin
 _Static_assert((int)A3MI_CONTROL_CAPACITY == (int)A3M__LINK__KIND__KIND_CAPACITY, "link.proto");
 _Static_assert((int)A3MI_CONTROL_TAKEN == (int)A3M__LINK__KIND__KIND_TAKEN, "link.proto");
 _Static_assert((int)A3MI_CONTROL_UNHEARD == (int)A3M__LINK__KIND__KIND_UNHEARD, "link.proto");
+_Static_assert((int)A3MI_CONTROL_METADATA == (int)A3M__LINK__KIND__KIND_METADATA, "link.proto");
 _Static_assert((int)A3MI_REFUSAL_NO_SOCKET == (int)A3M__LINK__REFUSAL__REFUSAL_NO_SOCKET, "link.proto");
 _Static_assert((int)A3MI_REFUSAL_NOT_READY == (int)A3M__LINK__REFUSAL__REFUSAL_NOT_READY, "link.proto");
 _Static_assert((int)A3MI_REFUSAL_LINK_LIMIT == (int)A3M__LINK__REFUSAL__REFUSAL_LINK_LIMIT, "link.proto");
@@ -149,6 +152,8 @@ size_t a3mi_control_encode(const struct a3mi_control *control, uint8_t *buf, siz
         wire.credit_messages = control->credit_messages;
         wire.credit_bytes = control->credit_bytes;
         wire.max_message = control->max_message;
+    }
+    if (form & PART_METADATA) {
         wire.metadata = borrow(control->metadata, control->metadata_size);
     }
     if (form & PART_CREDIT) {
@@ -231,23 +236,28 @@ static int take_type(char type[32], const ProtobufCBinaryData *from)
     return 0;
 }
 
-static int take_offer(struct a3mi_control *control, const A3m__Link__Control *wire, uint8_t *scratch)
+static int take_metadata(struct a3mi_control *control, const A3m__Link__Control *wire, uint8_t *scratch)
 {
-    if (wire->index == 0) {
-        return bad("no index"); /* 0 is that of control messages */
-    }
     if (wire->metadata.len > A3MI_CONTROL_METADATA_MAX) {
         return bad("metadata of more than 1,024 bytes");
     }
-    control->index = wire->index;
-    control->credit_messages = wire->credit_messages;
-    control->credit_bytes = wire->credit_bytes;
-    control->max_message = wire->max_message;
     if (wire->metadata.len > 0) {
         memcpy(scratch, wire->metadata.data, wire->metadata.len);
         control->metadata = scratch;
         control->metadata_size = wire->metadata.len;
     }
+    return 0;
+}
+
+static int take_offer(struct a3mi_control *control, const A3m__Link__Control *wire)
+{
+    if (wire->index == 0) {
+        return bad("no index"); /* 0 is that of control messages */
+    }
+    control->index = wire->index;
+    control->credit_messages = wire->credit_messages;
+    control->credit_bytes = wire->credit_bytes;
+    control->max_message = wire->max_message;
     return take_type(control->type, &wire->type);
 }
 
@@ -300,7 +310,8 @@ static int take(struct a3mi_control *control, const A3m__Link__Control *wire, ui
          (rc = take_name(&control->addressee_tag, &wire->addressee_tag, "addressee's tag")) != 0)) {
         return rc;
     }
-    if ((form & PART_OFFER) && (rc = take_offer(control, wire, scratch)) != 0) {
+    if (((form & PART_METADATA) && (rc = take_metadata(control, wire, scratch)) != 0) ||
+        ((form & PART_OFFER) && (rc = take_offer(control, wire)) != 0)) {
         return rc;
     }
     if ((form & REASON_NEEDED) && wire->refusal == A3M__LINK__REFUSAL__REFUSAL_UNSPECIFIED) {

@@ -27,6 +27,7 @@ enum a3mi_control_kind {
     A3MI_CONTROL_CAPACITY,    /* the author has room for so much credit from now on */
     A3MI_CONTROL_TAKEN,       /* the author's application took messages */
     A3MI_CONTROL_UNHEARD,     /* the author did not look at requests of the addressee */
+    A3MI_CONTROL_METADATA,    /* the author's metadata, in place of what it told before */
 };
 
 /* Why a request was refused; the numbers are of the wire. */
@@ -58,7 +59,7 @@ struct a3mi_control {
     uint64_t author_link;    /* the author's number for the link; 0 when it has none (answers to strangers) */
     uint64_t addressee_link; /* the addressee's; 0 when not known */
 
-    /* REQUEST; ACCEPT has `type` and everything below it as well; CAPACITY the credit */
+    /* REQUEST; ACCEPT has `type` and everything below it as well; CAPACITY the credit, METADATA the metadata */
     struct a3mi_name author_tag;
     struct a3mi_name addressee_tag;
     char type[32];            /* of the author's socket: "REQ" */

@@ -107,6 +107,11 @@ struct a3mi_assoc_hooks {
      * are gone, channels must be detached now, by the hook.
      */
     void (*peer_ended)(void *arg, struct a3mi_peer *peer, uint64_t incarnation, enum a3mi_peer_end why);
+    /*
+     * An incarnation of a peer acknowledges nothing, nor answers what it is asked, since that instant
+     * (A3MI_SILENT_AFTER); INT64_MAX: it does again. Changes nothing. May be NULL.
+     */
+    void (*peer_silent)(void *arg, struct a3mi_peer *peer, uint64_t incarnation, int64_t since);
     /* What was queued to whichever incarnation is there goes to this one. Changes nothing. May be NULL. */
     void (*peer_bound)(void *arg, struct a3mi_peer *peer, uint64_t incarnation);
     /*

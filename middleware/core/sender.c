@@ -226,6 +226,36 @@ static bool is_stalled(const struct a3mi_sender *sender)
            A3MI_MUTATE(NO_PING, false, sender->next >= sender->limit);
 }
 
+/* ---- Silence ------------------------------------------------------------------------- */
+
+static void tell_silence(struct a3mi_assoc *assoc, struct a3mi_sender *sender, int64_t since)
+{
+    bool silent = since != INT64_MAX;
+
+    if (silent == sender->silent) {
+        return;
+    }
+    sender->silent = silent;
+    if (assoc->hooks->peer_silent != NULL && sender->incarnation != 0) {
+        assoc->hooks->peer_silent(assoc->arg, sender->peer, sender->incarnation, since);
+    }
+}
+
+void a3mi_sender_heard(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    sender->heard_at = assoc->now;
+    sender->asked_at = INT64_MIN;
+    tell_silence(assoc, sender, INT64_MAX);
+}
+
+/* When a peer that was last heard then, and should have answered since, counts as silent. */
+static int64_t silent_at(const struct a3mi_sender *sender, int64_t since)
+{
+    int64_t probes = 3 * a3mi_rtt_pto(&sender->peer->rtt, 0, false);
+
+    return since + (probes > A3MI_SILENT_AFTER ? probes : A3MI_SILENT_AFTER);
+}
+
 /* When it has something to do besides what it can send now. */
 static int64_t deadline(const struct a3mi_assoc *assoc, const struct a3mi_sender *sender)
 {
@@ -236,6 +266,9 @@ static int64_t deadline(const struct a3mi_assoc *assoc, const struct a3mi_sender
     }
     if (assoc->config.peer_timeout > 0) {
         at = sender->heard_at + assoc->config.peer_timeout;
+    }
+    if (!sender->silent) {
+        at = min64(at, silent_at(sender, sender->heard_at));
     }
     if (sender->state == A3MI_SENDER_OPENING) {
         return A3MI_MUTATE(NO_OPEN_TIMER, true, sender->open_due)
@@ -269,6 +302,7 @@ static void count(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
         assoc->unfinished--;
         sender->idle_since = assoc->now;
         sender->open_due = false;
+        tell_silence(assoc, sender, INT64_MAX); /* it is owed no answer any more */
     }
 }
 
@@ -340,8 +374,10 @@ void a3mi_sender_ask(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     }
     if (sender->asked_at == INT64_MIN) {
         sender->asked_at = assoc->now;
-    } else if (assoc->config.peer_timeout > 0 &&
-               assoc->now >= sender->asked_at + assoc->config.peer_timeout) {
+    } else if (assoc->now >= silent_at(sender, sender->asked_at)) {
+        tell_silence(assoc, sender, sender->asked_at);
+    }
+    if (assoc->config.peer_timeout > 0 && assoc->now >= sender->asked_at + assoc->config.peer_timeout) {
         a3mi_sender_end(assoc, sender, A3MI_PEER_SILENT);
         return;
     }
@@ -360,17 +396,22 @@ static void sender_alarm(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm)
     if (sender->ended) {
         return;
     }
-    if (!a3mi_sender_unfinished(sender)) {
-        if (assoc->now >= sender->idle_since + assoc->config.linger) {
-            a3mi_sender_close(assoc, sender);
-            return;
-        }
-    } else if (is_silent(assoc, sender)) {
+    bool unfinished = a3mi_sender_unfinished(sender);
+    if (!unfinished && assoc->now >= sender->idle_since + assoc->config.linger) {
+        tell_silence(assoc, sender, INT64_MAX);
+        a3mi_sender_close(assoc, sender);
+        return;
+    }
+    if (unfinished && is_silent(assoc, sender)) {
         a3mi_sender_end(assoc, sender, A3MI_PEER_SILENT);
         return;
-    } else if (sender->state == A3MI_SENDER_OPENING) {
+    }
+    if (unfinished && assoc->now >= silent_at(sender, sender->heard_at)) {
+        tell_silence(assoc, sender, sender->heard_at);
+    }
+    if (unfinished && sender->state == A3MI_SENDER_OPENING) {
         opening_alarm(assoc, sender);
-    } else {
+    } else if (unfinished) {
         open_alarm(assoc, sender);
     }
     a3mi_sender_refresh(assoc, sender);

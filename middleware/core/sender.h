@@ -22,6 +22,9 @@
 #include "core/recovery.h"
 #include "core/ring.h"
 
+/* A peer that is owed an answer for so long, and for three probe time-outs, counts as silent. Nothing ends by it. */
+#define A3MI_SILENT_AFTER INT64_C(1000000000)
+
 enum a3mi_sender_state {
     A3MI_SENDER_OPENING,
     A3MI_SENDER_OPEN,
@@ -69,6 +72,7 @@ struct a3mi_sender {
     int64_t idle_since;
     int64_t heard_at; /* last sign of life while unfinished */
     int64_t asked_at; /* for one, and none came since; INT64_MIN: not asked */
+    bool silent;      /* for so long that it was told */
     bool has_cookie;
     uint8_t cookie[A3MI_COOKIE_SIZE];
 };
@@ -103,6 +107,9 @@ static inline bool a3mi_sender_may_number(const struct a3mi_sender *s)
 }
 
 /* ---- Life (sender.c) ------------------------------------------------------------ */
+
+/* A sign of life of its peer. */
+void a3mi_sender_heard(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 
 /* The one towards an incarnation of a peer; NULL. `ended`: also one on its way out. */
 struct a3mi_sender *a3mi_sender_find(struct a3mi_peer *peer, uint64_t incarnation, bool ended);

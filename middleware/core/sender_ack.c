@@ -213,8 +213,7 @@ void a3mi_sender_ack(struct a3mi_assoc *assoc, const struct a3m_addr *from, uint
         return;
     }
     a3mi_path_heard(assoc, &sender->path, from, number, sender->s, sender->r);
-    sender->heard_at = assoc->now;
-    sender->asked_at = INT64_MIN;
+    a3mi_sender_heard(assoc, sender);
     if (ack->limit > sender->limit) {
         if (sender->next >= sender->limit) {
             sender->recovery.backoffs = 0;

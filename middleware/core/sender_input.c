@@ -90,8 +90,7 @@ static void begin(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const st
     sender->limit = accept->limit;
     a3mi_sender_name(assoc, sender, accept->incarnation);
     sender->open_due = false;
-    sender->heard_at = assoc->now;
-    sender->asked_at = INT64_MIN;
+    a3mi_sender_heard(assoc, sender);
     sender->sent_at = assoc->now;
     bool known = sender->opened_at != INT64_MIN; /* not when it was restored since */
 
@@ -175,7 +174,7 @@ void a3mi_sender_accept(struct a3mi_assoc *assoc, const struct a3m_addr *from,
         accept_opening(assoc, sender, from, packet, &accept, asked);
     } else if (sender != NULL && sender->state == A3MI_SENDER_OPEN && sender->r == accept.r) {
         sender->limit = accept.limit > sender->limit ? accept.limit : sender->limit;
-        sender->heard_at = assoc->now;
+        a3mi_sender_heard(assoc, sender);
         a3mi_sender_refresh(assoc, sender);
     } else {
         answer_close(assoc, from, packet->addressee, accept.r, asked);
@@ -201,7 +200,7 @@ void a3mi_sender_retry(struct a3mi_assoc *assoc, const struct a3mi_packet *packe
     sender->open_due |= !sender->has_cookie && a3mi_sender_unfinished(sender);
     sender->has_cookie = true;
     memcpy(sender->cookie, retry.cookie, sizeof(sender->cookie));
-    sender->heard_at = assoc->now;
+    a3mi_sender_heard(assoc, sender);
     a3mi_sender_refresh(assoc, sender);
 }
 

@@ -3,7 +3,8 @@
  * Why nothing can be sent on a link, and since when. What a link itself knows (not
  * up, unanswered, no credit) is noted when it changes, which is when the link
  * leaves or enters its socket's list of sendable ones: sending pays nothing. That
- * the outbox is full holds for all links of the node, and is looked up. [socket]
+ * the outbox is full holds for all links of the node, and is looked up; that the peer
+ * of a link that is up is silent is noted by the engine. [socket]
  */
 #include "node/node.h"
 
@@ -27,6 +28,12 @@ void a3mi_blocked_note(struct a3mi_link *link)
 int a3mi_blocked_get(const struct a3mi_link *link, int64_t *since)
 {
     const struct a3mi_node *node = link->socket->node;
+    int64_t silent = atomic_load_explicit(&link->silent_since, memory_order_relaxed);
+    if (silent != 0 && link->state == A3MI_LINK_UP && !link->ended) {
+        *since =
+            silent; /* also when there is no credit, or no room: that is what keeps both from coming back */
+        return A3M_ESILENT;
+    }
     if (link->blocked == A3M_OK && a3mi_window_full(node)) {
         *since = atomic_load_explicit(&node->window_since, memory_order_relaxed);
         return A3M_ENOWINDOW;

@@ -5,7 +5,8 @@
 #include "node/node.h"
 
 /* The first of a line that this link could ever serve, or the last; NULL. A message that is too large for it holds up nobody. */
-static struct a3mi_credit_wait *first_of(const struct a3mi_link *link, struct a3mi_list *line, bool last)
+static struct a3mi_credit_wait *first_of(const struct a3mi_link *link, const struct a3mi_list *line,
+                                         bool last)
 {
     struct a3mi_list *it = last ? line->prev : line->next;
     while (it != line) {
@@ -19,7 +20,7 @@ static struct a3mi_credit_wait *first_of(const struct a3mi_link *link, struct a3
 }
 
 /* Whether a call that comes now would pass another one at this link. */
-static bool has_line(struct a3mi_link *link)
+static bool has_line(const struct a3mi_link *link)
 {
     return first_of(link, &link->credit_line, false) != NULL ||
            first_of(link, &link->socket->credit_line, false) != NULL;
@@ -28,6 +29,21 @@ static bool has_line(struct a3mi_link *link)
 static bool is_fair(const struct a3mi_socket *socket)
 {
     return a3mi_socket_option(socket, A3M_OPT_FAIR) != 0;
+}
+
+bool a3mi_credit_open(const struct a3mi_link *link)
+{
+    return a3mi_list_linked(&link->sendable) && !(is_fair(link->socket) && has_line(link));
+}
+
+bool a3mi_credit_open_any(const struct a3mi_socket *socket)
+{
+    A3MI_LIST_FOREACH (it, &socket->sendable) {
+        if (a3mi_credit_open(a3mi_container_of(it, struct a3mi_link, sendable))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- Reserving ----------------------------------------------------------------------------- */
@@ -55,15 +71,20 @@ bool a3mi_credit_valid(const struct a3mi_credit *credit)
     return credit->life == credit->link->life && credit->link->state == A3MI_LINK_UP && !credit->link->ended;
 }
 
+static void unreserve(struct a3mi_link *link, const struct a3mi_credit *credit)
+{
+    link->reserved--;
+    link->reserved_bytes -= credit->size;
+    a3mi_flow_refresh(link);
+}
+
 void a3mi_credit_return(struct a3mi_credit *credit)
 {
     struct a3mi_link *link = credit->link;
     if (link == NULL || credit->life != link->life) {
         return; /* it went with the life of the link that it was of */
     }
-    link->reserved--;
-    link->reserved_bytes -= credit->size;
-    a3mi_flow_refresh(link);
+    unreserve(link, credit);
     a3mi_credit_serve(link);
 }
 
@@ -118,6 +139,29 @@ static struct a3mi_credit_wait *next_served(struct a3mi_link *link, bool fair)
     return fair ? next_fair(link, specific, general) : next_unfair(link, specific, general);
 }
 
+/* It has credit of the link, and goes on when it needs no room, or there is some; else it waits for that. */
+static void give(struct a3mi_link *link, struct a3mi_credit_wait *wait)
+{
+    struct a3mi_socket *socket = link->socket;
+    wait->credit->counted = true;
+    a3mi_link_ref(link); /* it may end before the thread runs */
+    if (wait->credit->cost == 0 || a3mi_window_stand(socket->node, &wait->room)) {
+        finish(socket, wait, A3M_OK);
+        return;
+    }
+    wait->given = true;
+    a3mi_list_remove(&wait->in_line);
+    a3mi_list_push_back(&link->room_line, &wait->in_line);
+    socket->window_waits++;
+}
+
+void a3mi_credit_room(struct a3mi_socket *socket, struct a3mi_window_wait *room)
+{
+    struct a3mi_credit_wait *wait = a3mi_container_of(room, struct a3mi_credit_wait, room);
+    wait->given = false;
+    finish(socket, wait, A3M_OK);
+}
+
 void a3mi_credit_serve(struct a3mi_link *link)
 {
     struct a3mi_socket *socket = link->socket;
@@ -125,11 +169,9 @@ void a3mi_credit_serve(struct a3mi_link *link)
     struct a3mi_credit_wait *wait;
     while (a3mi_list_linked(&link->sendable) && (wait = next_served(link, fair)) != NULL) {
         reserve(link, wait->credit);
-        wait->credit->counted = true;
-        a3mi_link_ref(link); /* it may end before the thread runs */
-        finish(socket, wait, A3M_OK);
+        give(link, wait);
     }
-    if (a3mi_list_linked(&link->sendable)) {
+    if (a3mi_credit_open(link)) {
         size_t left = a3mi_flow_available(link);
         a3mi_link_wake(link, A3MI_KEY_OUT, left);
         a3mi_socket_wake(socket, A3MI_KEY_OUT, left);
@@ -165,11 +207,45 @@ static int hopeless(const struct a3mi_socket *socket, const struct a3mi_credit *
     return credit->or_none && socket->links_coming == 0 ? A3M_ENOLINK : A3M_OK;
 }
 
+/* Back into the line of the socket, at the place of its ticket. */
+static void stand_again(struct a3mi_socket *socket, struct a3mi_credit_wait *wait)
+{
+    struct a3mi_list *at = &socket->credit_line;
+    wait->credit->link = NULL;
+    a3mi_list_remove(&wait->in_line);
+    while (at->prev != &socket->credit_line &&
+           a3mi_container_of(at->prev, struct a3mi_credit_wait, in_line)->ticket > wait->ticket) {
+        at = at->prev;
+    }
+    a3mi_list_insert_before(at, &wait->in_line);
+}
+
+/* The link is down, and with it the credit of those that wait for room: it was the only one, or another one will do. */
+static bool revoke(struct a3mi_link *link)
+{
+    struct a3mi_socket *socket = link->socket;
+    bool any = false;
+    A3MI_LIST_FOREACH_SAFE (it, next, &link->room_line) {
+        struct a3mi_credit_wait *wait = a3mi_container_of(it, struct a3mi_credit_wait, in_line);
+        a3mi_window_leave(socket->node, &wait->room);
+        wait->given = false;
+        unreserve(link, wait->credit);
+        a3mi_credit_release_link(wait->credit); /* the caller holds it, too */
+        if (wait->specific) {
+            finish(socket, wait, A3M_ELINKDOWN);
+        } else {
+            any = true;
+            stand_again(socket, wait);
+        }
+    }
+    return any;
+}
+
 void a3mi_credit_link_changed(struct a3mi_link *link)
 {
     struct a3mi_socket *socket = link->socket;
     bool up = link->state == A3MI_LINK_UP && !link->ended;
-    bool left = false;
+    bool left = !up && revoke(link);
     A3MI_LIST_FOREACH_SAFE (it, next, &link->credit_line) {
         struct a3mi_credit_wait *wait = a3mi_container_of(it, struct a3mi_credit_wait, in_line);
         if (!up) {
@@ -256,6 +332,9 @@ static int say_any(const struct a3mi_socket *socket, int code)
 
 static int say(const struct a3mi_socket *socket, const struct a3mi_credit *credit, int code)
 {
+    if (code == A3M_ENOWINDOW) {
+        return a3mi_fail(code, "the node's outbox is full");
+    }
     if (code == A3M_EMSGSIZE) {
         return a3mi_fail(code, "a message of %zu bytes is larger than is taken there", credit->size);
     }
@@ -265,48 +344,144 @@ static int say(const struct a3mi_socket *socket, const struct a3mi_credit *credi
     return credit->link != NULL ? say_link(credit->link, code) : say_any(socket, code);
 }
 
-static int stand_in_line(struct a3mi_socket *socket, struct a3mi_credit *credit, a3m_time deadline)
+/* Those that came earlier are served first in the fair order: who comes now would not be. */
+static void lower(struct a3mi_socket *socket, struct a3mi_link *link)
 {
-    struct a3mi_credit_wait wait = {.credit = credit, .ticket = ++socket->last_ticket};
-    int may = a3mi_socket_may_wait(socket, deadline);
-    if (may != A3M_OK) {
-        return may;
+    if (!is_fair(socket)) {
+        return;
     }
-    int result = A3M_OK;
-    a3mi_list_init(&wait.in_line);
-    a3mi_list_push_back(credit->link != NULL ? &credit->link->credit_line : &socket->credit_line,
-                        &wait.in_line);
+    if (link != NULL) {
+        a3mi_link_lowered(link);
+        return;
+    }
+    A3MI_LIST_FOREACH (it, &socket->sendable) {
+        a3mi_link_lowered(a3mi_container_of(it, struct a3mi_link, sendable));
+    }
+}
+
+void a3mi_credit_reorder(struct a3mi_socket *socket)
+{
+    serve_all(socket);
+    lower(socket, NULL);
+}
+
+/* With credit already, into the line for room; else into that for credit. */
+static void get_in_line(struct a3mi_socket *socket, struct a3mi_credit_wait *wait, bool given)
+{
+    struct a3mi_credit *credit = wait->credit;
+    wait->ticket = ++socket->last_ticket;
+    wait->room = (struct a3mi_window_wait){.socket = socket, .cost = credit->cost};
+    a3mi_list_init(&wait->in_line);
+    a3mi_list_init(&wait->room.in_line);
+    a3mi_waiter_init(&wait->waiter, A3MI_KEY_HUP, false);
+    if (given) {
+        wait->waiter.woken = true; /* nobody waits for it yet */
+        give(credit->link, wait);
+        return;
+    }
+    a3mi_list_push_back(wait->specific ? &credit->link->credit_line : &socket->credit_line, &wait->in_line);
+    lower(socket, credit->link);
+}
+
+/* Out of line unserved, for `result`: what it had is for those behind, who may also need less than it did. */
+static int leave_line(struct a3mi_socket *socket, struct a3mi_credit_wait *wait, int result)
+{
+    struct a3mi_credit *credit = wait->credit;
+    bool given = wait->given;
+    a3mi_list_remove(&wait->in_line);
+    if (given) {
+        a3mi_window_leave(socket->node, &wait->room);
+        a3mi_credit_return(credit);
+        a3mi_credit_release_link(credit);
+    } else if (wait->code == A3M_OK) {
+        serve_all(socket);
+    }
+    if (socket->closed) {
+        return a3mi_fail(A3M_ECLOSED, "the socket '%s' was closed", socket->tag.s);
+    }
+    if (given && result == A3M_ETIMEDOUT) {
+        return a3mi_fail(A3M_ETIMEDOUT, "the deadline passed; the node's outbox is full");
+    }
+    credit->link = wait->specific ? credit->link : NULL;
+    return say(socket, credit, wait->code != A3M_OK ? wait->code : result);
+}
+
+static int stand_in_line(struct a3mi_socket *socket, struct a3mi_credit *credit, bool specific, bool given,
+                         a3m_time deadline)
+{
+    struct a3mi_credit_wait wait = {.credit = credit, .specific = specific};
+    int result = a3mi_socket_may_wait(socket, deadline);
+    if (result != A3M_OK) {
+        if (given) {
+            unreserve(credit->link, credit);
+        }
+        return result;
+    }
+    get_in_line(socket, &wait, given);
     while (result == A3M_OK && !wait.served && wait.code == A3M_OK && !socket->closed) {
         a3mi_waiter_init(&wait.waiter, A3MI_KEY_HUP, false);
         a3mi_waitq_add(&socket->pollable.queue, &wait.waiter.entry);
         result = a3mi_socket_park(socket, &wait.waiter, deadline); /* an error of the socket wakes it, too */
     }
-    a3mi_list_remove(&wait.in_line);
-    if (!wait.served && wait.code == A3M_OK) {
-        serve_all(socket);
+    if (!wait.served) {
+        return leave_line(socket, &wait, result);
     }
-    if (wait.served && !socket->closed) {
+    if (!socket->closed) {
         return A3M_OK; /* also when the deadline passed meanwhile, or a signal came */
     }
-    if (wait.served) {
-        a3mi_credit_return(credit);
-        a3mi_credit_release_link(credit);
+    a3mi_credit_return(credit);
+    a3mi_credit_release_link(credit);
+    if (credit->cost != 0) {
+        a3mi_window_give_back(socket, credit->size);
     }
-    if (socket->closed) {
-        return a3mi_fail(A3M_ECLOSED, "the socket '%s' was closed", socket->tag.s);
+    return a3mi_fail(A3M_ECLOSED, "the socket '%s' was closed", socket->tag.s);
+}
+
+/* It has credit: room in the outbox as well, if it needs some. */
+static int get_room(struct a3mi_socket *socket, struct a3mi_credit *credit, bool specific, a3m_time deadline)
+{
+    if (credit->cost == 0 || a3mi_window_take(socket->node, credit->cost, is_fair(socket))) {
+        return A3M_OK;
     }
-    return wait.code != A3M_OK ? say(socket, credit, wait.code) : say(socket, credit, result);
+    if (deadline.ns > 0) {
+        return stand_in_line(socket, credit, specific, true, deadline);
+    }
+    unreserve(credit->link, credit); /* as it was: nobody could be served by that */
+    return say(socket, credit, A3M_ENOWINDOW);
 }
 
 int a3mi_credit_get(struct a3m_base *socket, struct a3mi_credit *credit, a3m_time deadline)
 {
     bool fair = is_fair(socket);
-    int code = credit->link != NULL ? try_one(credit, fair) : try_any(socket, credit, fair);
-    if (code == A3M_ENOCREDIT && !credit->link && socket->links_up == 0 && deadline.ns <= 0) {
+    bool specific = credit->link != NULL;
+    int code = specific ? try_one(credit, fair) : try_any(socket, credit, fair);
+    if (code == A3M_OK) {
+        return get_room(socket, credit, specific, deadline);
+    }
+    if (code == A3M_ENOCREDIT && !specific && socket->links_up == 0 && deadline.ns <= 0) {
         return a3mi_fail(A3M_ENOLINK, "no link is up");
     }
     if (code != A3M_ENOCREDIT || deadline.ns <= 0) {
-        return code == A3M_OK ? code : say(socket, credit, code);
+        return say(socket, credit, code);
     }
-    return stand_in_line(socket, credit, deadline);
+    return stand_in_line(socket, credit, specific, false, deadline);
+}
+
+bool a3mi_credit_decided(const struct a3m_base *socket, const struct a3mi_link *link, size_t size)
+{
+    bool fair = is_fair(socket);
+    if (!a3mi_window_open(socket)) {
+        return false;
+    }
+    if (link != NULL) {
+        int code = a3mi_flow_admits(link, size);
+        return code == A3M_OK ? !(fair && has_line(link)) : code != A3M_ENOCREDIT;
+    }
+    A3MI_LIST_FOREACH (it, &socket->sendable) {
+        struct a3mi_link *one = a3mi_container_of(it, struct a3mi_link, sendable);
+        if (a3mi_flow_admits(one, size) == A3M_OK && !(fair && has_line(one))) {
+            return true;
+        }
+    }
+    return too_large(socket, size);
 }

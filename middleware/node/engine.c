@@ -296,6 +296,12 @@ static void on_peer_bound(void *arg, struct a3mi_peer *peer, uint64_t incarnatio
     a3mi_link_on_peer_bound(peer, incarnation);
 }
 
+static void on_peer_silent(void *arg, struct a3mi_peer *peer, uint64_t incarnation, int64_t since)
+{
+    (void)arg;
+    a3mi_link_on_peer_silent(peer, incarnation, since);
+}
+
 static void on_peer_merged(void *arg, struct a3mi_peer *from, struct a3mi_peer *into)
 {
     struct a3mi_node *node = arg;
@@ -314,49 +320,13 @@ const struct a3mi_assoc_hooks a3mi_engine_hooks = {
     .packed = on_packed,
     .acknowledged = on_acknowledged,
     .peer_ended = on_peer_ended,
+    .peer_silent = on_peer_silent,
     .peer_bound = on_peer_bound,
     .peer_merged = on_peer_merged,
     .duplicate_id = on_duplicate_id,
 };
 
 /* ---- The turn --------------------------------------------------------------------------- */
-
-/* [socket] The outbox has room again, or has none any more: for all links alike. */
-static void tell_window(struct a3mi_socket *socket, bool room)
-{
-    A3MI_LIST_FOREACH (it, &socket->links) {
-        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
-        if (room) {
-            a3mi_link_wake(link, A3MI_KEY_WINDOW, SIZE_MAX);
-        } else {
-            a3mi_pollable_lower(&link->pollable, &socket->wakes);
-        }
-    }
-    if (room) {
-        a3mi_socket_wake(socket, A3MI_KEY_WINDOW, SIZE_MAX);
-    } else {
-        a3mi_pollable_lower(&socket->pollable, &socket->wakes);
-    }
-}
-
-/* Sends that waited for room in the outbox go on; pollers learn that there is none. */
-static void tell_windows(struct a3mi_node *node, struct a3mi_turn *turn)
-{
-    bool room = atomic_load_explicit(&node->window_waiting, memory_order_acquire) != 0;
-    if (!room && atomic_load_explicit(&node->window_filled, memory_order_acquire) == 0) {
-        return;
-    }
-    atomic_store_explicit(&node->window_waiting, 0, memory_order_relaxed);
-    atomic_store_explicit(&node->window_filled, 0, memory_order_relaxed);
-    pthread_mutex_lock(&node->names_lock);
-    A3MI_LIST_FOREACH (it, &node->sockets) {
-        struct a3mi_socket *socket = a3mi_container_of(it, struct a3m_base, on_node);
-        a3mi_socket_lock(socket);
-        tell_window(socket, room);
-        a3mi_socket_unlock_turn(socket, turn);
-    }
-    pthread_mutex_unlock(&node->names_lock);
-}
 
 static void engine_turn(void *arg, struct a3mi_turn *turn)
 {
@@ -381,7 +351,7 @@ static void engine_turn(void *arg, struct a3mi_turn *turn)
     deliver(node, turn); /* messages between sockets of this node arrive while sending */
     turn->more |= a3mi_assoc_pending(node->assoc) && !node->write_blocked;
     a3mi_window_units(node, a3mi_assoc_unit_bytes(node->assoc));
-    tell_windows(node, turn);
+    a3mi_window_tell(node, turn);
     a3mi_node_check_closed(node, turn);
     a3mi_tidings_turn(node, turn);
     struct a3mi_timer_node *first = a3mi_heap_min(&node->events);

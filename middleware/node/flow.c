@@ -150,7 +150,7 @@ static bool grant_due(const struct a3mi_link *link)
            due(link->taken_bytes + link->capacity_bytes, link->told_bytes, batch_bytes(link));
 }
 
-static bool push_grant(struct a3mi_link *link)
+bool a3mi_flow_queue(struct a3mi_link *link)
 {
     if (link->credit_queued) {
         return false;
@@ -171,7 +171,7 @@ bool a3mi_flow_set_capacity(struct a3mi_link *link, uint64_t messages, uint64_t 
     link->capacity_bytes = bytes;
     link->least_capacity_bytes = bytes < link->least_capacity_bytes ? bytes : link->least_capacity_bytes;
     link->capacity_changed = link->state == A3MI_LINK_UP;
-    return link->state == A3MI_LINK_UP && push_grant(link);
+    return link->state == A3MI_LINK_UP && a3mi_flow_queue(link);
 }
 
 void a3mi_flow_offer(struct a3mi_link *link, struct a3mi_control *control)
@@ -206,7 +206,7 @@ void a3mi_flow_begin(struct a3mi_link *link, const struct a3mi_control *info)
     link->capacity_changed = link->offered_messages != link->capacity_messages ||
                              link->offered_bytes != link->capacity_bytes;
     if (link->capacity_changed) {
-        (void)push_grant(link); /* carried by this turn, or the next */
+        (void)a3mi_flow_queue(link); /* carried by this turn, or the next */
     }
 }
 
@@ -229,7 +229,7 @@ bool a3mi_flow_taken(struct a3mi_link *link, const a3m_msg *msg, bool applicatio
     bool attached = link->state == A3MI_LINK_UP || link->state == A3MI_LINK_ENDING ||
                     link->state == A3MI_LINK_FINISHING;
     bool say = application && attached && a3mi_taken_note(&link->taken_unsaid, msg);
-    return (say || (link->state == A3MI_LINK_UP && grant_due(link))) && push_grant(link);
+    return (say || (link->state == A3MI_LINK_UP && grant_due(link))) && a3mi_flow_queue(link);
 }
 
 /* What is granted from now on; it may be less than before, and what was granted before still has to be taken. */
@@ -258,6 +258,7 @@ void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now)
         (void)a3mi_link_say(link, &control, now);
     }
     if (up) {
+        a3mi_link_tell_metadata(link, now);
         tell(link);
     }
     uint64_t messages = link->told_messages;

@@ -43,6 +43,7 @@ struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming)
     a3mi_list_init(&link->drains);
     a3mi_list_init(&link->taken_unsaid.in_line);
     a3mi_list_init(&link->credit_line);
+    a3mi_list_init(&link->room_line);
     a3mi_list_init(&link->sendable);
     a3mi_list_init(&link->readable);
     a3mi_fifo_init(&link->batch);
@@ -229,6 +230,7 @@ static void describe(struct a3mi_link *link, struct a3mi_control *control)
     a3mi_flow_offer(link, control);
     control->metadata = link->metadata.bytes;
     control->metadata_size = link->metadata.size;
+    link->metadata_untold = false;
     control->max_message = (uint64_t)a3mi_socket_option(socket, A3M_OPT_MAX_MESSAGE);
 }
 
@@ -276,6 +278,7 @@ static void attach(struct a3mi_link *link, const struct a3mi_control *info)
     link->next_identity = NULL;
     link->peer_number = info->author_link;
     link->crossed = 0;
+    atomic_store_explicit(&link->silent_since, 0, memory_order_relaxed);
     a3mi_tx_attach(node->assoc, &link->tx, link->peer, link->incarnation, info->index);
     link->tx.unordered = a3mi_socket_option(socket, A3M_OPT_ORDERED) == 0;
     a3mi_rx_bind(&link->rx, link->incarnation);
@@ -474,6 +477,7 @@ void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const st
         tell_up(link);
     }
     act_outside(link, actions, info, now);
+    a3mi_link_tell_metadata(link, now);
     if ((actions & A3MI_DO_DETACH) != 0) {
         detach(link);
     }

@@ -46,8 +46,8 @@ static void drop_unborn(struct a3mi_link *link)
     a3mi_link_unref(link);
 }
 
-/* [socket] Makes the link and queues its first request. */
-static int make_link(struct a3mi_socket *socket, const struct a3mi_link *wish, uint64_t *handle)
+/* [socket] Makes the link and queues its first request. *carry: carry what was queued. */
+static int make_link(struct a3mi_socket *socket, const struct a3mi_link *wish, uint64_t *handle, bool *carry)
 {
     if (a3mi_name_eq(&wish->peer_node, &socket->node->id) && a3mi_name_eq(&wish->peer_tag, &socket->tag)) {
         return a3mi_fail(A3M_EINVAL, "the socket '%s' cannot be linked to itself", socket->tag.s);
@@ -55,6 +55,10 @@ static int make_link(struct a3mi_socket *socket, const struct a3mi_link *wish, u
     struct a3mi_link *old = a3mi_link_find_wish(socket, wish);
     if (old != NULL) {
         *handle = old->handle;
+        if (a3mi_link_change_metadata(old->alias != NULL ? old->alias : old, &wish->metadata, carry) !=
+            A3M_OK) {
+            return a3mi_fail(A3M_ENOMEM, "no memory for metadata");
+        }
         return a3mi_fail(A3M_EEXIST, "the socket '%s' has this link already", socket->tag.s);
     }
     struct a3mi_link *link = a3mi_link_new(socket, false);
@@ -73,16 +77,17 @@ static int make_link(struct a3mi_socket *socket, const struct a3mi_link *wish, u
     a3mi_link_count(link);
     link->command.kind = A3MI_CMD_LINK;
     a3mi_reader_push(socket->node->reader, &link->command);
+    *carry = true;
     return A3M_OK;
 }
 
 /* [socket] */
-static int ask_for(struct a3mi_socket *socket, const struct a3mi_link *wish, uint64_t *handle)
+static int ask_for(struct a3mi_socket *socket, const struct a3mi_link *wish, uint64_t *handle, bool *carry)
 {
     if (socket->closed) {
         return a3mi_fail(A3M_ECLOSED, "the socket is closed");
     }
-    return make_link(socket, wish, handle);
+    return make_link(socket, wish, handle, carry);
 }
 
 static int check_options(const a3m_link_options *options)
@@ -113,16 +118,17 @@ int a3m_socket_link_with(a3m_socket handle, const char *peer, const a3m_link_opt
     result = read_peer(socket->node, peer, &wish);
     if (result == A3M_OK) {
         uint64_t made = 0;
+        bool carry = false;
         /* Borrowed: a wish is only read. */
         wish.metadata = (struct a3mi_metadata){(uint8_t *)(uintptr_t)options->metadata,
                                                options->metadata_size};
         a3mi_socket_lock(socket);
-        result = ask_for(socket, &wish, &made);
+        result = ask_for(socket, &wish, &made, &carry);
         a3mi_socket_unlock(socket);
         if (out != NULL) {
             out->v = made;
         }
-        if (result == A3M_OK) {
+        if (carry) {
             a3mi_node_carry(socket->node);
         }
     }

@@ -341,6 +341,19 @@ static enum a3mi_link_event refusal_event(struct a3mi_link *link, const struct a
     return a3mi_backoff_exhausted(&link->backoff) ? A3MI_ON_REFUSE_LAST : A3MI_ON_REFUSE;
 }
 
+/* [socket] The peer tells other metadata than before. */
+static void on_metadata(struct a3mi_link *link, const struct a3mi_control *control)
+{
+    if (link->state != A3MI_LINK_UP) {
+        return;
+    }
+    if (a3mi_link_keep_metadata(link, control) != A3M_OK) {
+        (void)a3mi_link_request_end(link, A3M_ENOMEM);
+        return;
+    }
+    a3mi_event_log_add(link, A3M_EVENT_METADATA, A3M_OK, NULL);
+}
+
 /* [socket] */
 static void about_link(struct a3mi_link *link, uint64_t incarnation, const struct a3mi_control *control,
                        int64_t now)
@@ -368,6 +381,7 @@ static void about_link(struct a3mi_link *link, uint64_t incarnation, const struc
     case A3MI_CONTROL_TAKEN:
         link->socket->node->odd_controls += link->tx.peer != NULL && !a3mi_receipts_take(link, control);
         return;
+    case A3MI_CONTROL_METADATA: on_metadata(link, control); return;
     case A3MI_CONTROL_ENDED:
     case A3MI_CONTROL_REQUEST:
     case A3MI_CONTROL_UNHEARD: break;
@@ -460,6 +474,17 @@ void a3mi_link_on_peer_bound(struct a3mi_peer *peer, uint64_t incarnation)
     }
 }
 
+/* Also told of links that nothing was sent on: what is sent next will wait as long. */
+void a3mi_link_on_peer_silent(struct a3mi_peer *peer, uint64_t incarnation, int64_t since)
+{
+    A3MI_LIST_FOREACH (it, a3mi_peer_links(peer)) {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
+        if (link->incarnation == incarnation) {
+            atomic_store_explicit(&link->silent_since, since != INT64_MAX ? since : 0, memory_order_relaxed);
+        }
+    }
+}
+
 static int end_code(enum a3mi_peer_end why)
 {
     switch (why) {
@@ -522,6 +547,7 @@ static void join(struct a3mi_link *link, struct a3mi_link *twin, int64_t now)
     a3mi_link_wake(link, A3MI_KEY_STATE | A3MI_KEY_IN | A3MI_KEY_OUT, SIZE_MAX);
     a3mi_pollable_join(&link->pollable, &twin->pollable);
     a3mi_link_wanted(twin); /* by this end as well */
+    a3mi_link_pass_metadata(link, twin, now);
     a3mi_link_step(link, link->state == A3MI_LINK_REQUESTING ? A3MI_ON_REFUSE_FINAL : A3MI_ON_TIMER_LAST,
                    NULL, now);
 }

@@ -244,26 +244,30 @@ static int make_reader(struct a3mi_node *node)
     return a3mi_reader_new(&node->reader, &config, &a3mi_engine_ops, node);
 }
 
+static bool init_locks(struct a3mi_node *node)
+{
+    pthread_mutex_t *locks[] = {&node->names_lock, &node->idle_lock, &node->window_lock, &node->tidings.lock};
+    for (size_t i = 0; i < sizeof(locks) / sizeof(locks[0]); i++) {
+        if (pthread_mutex_init(locks[i], NULL) != 0) {
+            while (i-- > 0) {
+                pthread_mutex_destroy(locks[i]);
+            }
+            return false;
+        }
+    }
+    return true;
+}
+
 static struct a3mi_node *alloc_node(void)
 {
     struct a3mi_node *node = calloc(1, sizeof(*node));
-    if (node == NULL || pthread_mutex_init(&node->names_lock, NULL) != 0) {
+    if (node == NULL || !init_locks(node)) {
         free(node);
         return NULL;
     }
     a3mi_list_init(&node->guests);
     a3mi_list_init(&node->schedules);
-    if (pthread_mutex_init(&node->idle_lock, NULL) != 0) {
-        pthread_mutex_destroy(&node->names_lock);
-        free(node);
-        return NULL;
-    }
-    if (a3mi_tidings_init(&node->tidings) != A3M_OK) {
-        pthread_mutex_destroy(&node->idle_lock);
-        pthread_mutex_destroy(&node->names_lock);
-        free(node);
-        return NULL;
-    }
+    a3mi_list_init(&node->window_line);
     atomic_init(&node->refs, 1);
     a3mi_map64_init(&node->links);
     a3mi_heap_init(&node->events);
@@ -294,7 +298,8 @@ void a3mi_node_unref(struct a3mi_node *node)
     a3mi_map64_fini(&node->links);
     a3mi_heap_fini(&node->events);
     a3mi_mapb_fini(&node->names);
-    a3mi_tidings_fini(&node->tidings);
+    pthread_mutex_destroy(&node->window_lock);
+    pthread_mutex_destroy(&node->tidings.lock);
     pthread_mutex_destroy(&node->idle_lock);
     pthread_mutex_destroy(&node->names_lock);
     free(node);

@@ -7,6 +7,7 @@
  *   [engine]  the reader's engine lock: association, links' channels and machine
  *   [socket]  one per socket: its queues, waiters, and what applications see of its links
  *   [names]   the node's table of sockets; under it socket locks, but none of those above
+ *   [window]  who waits for room in the outbox; a leaf
  *   [idle]    the node's count of handles; a leaf
  *
  * Lifetime: a node is counted by its handle, its sockets, and whoever closes it;
@@ -38,6 +39,7 @@
 #include "node/event_log.h"
 #include "node/receipt.h"
 #include "node/registry.h"
+#include "node/window.h"
 #include "proto/control.h"
 #include "runtime/clock.h"
 #include "runtime/pollable.h"
@@ -140,21 +142,25 @@ struct a3mi_link {
     struct a3mi_identity *next_identity; /* for its next life; NULL: not prepared */
     struct a3mi_pollable pollable;       /* who waits for the link: its credit, its state, its messages */
 
-    uint32_t life;                        /* counts detachments: messages of earlier lives are not sent */
-    uint64_t pushed;                      /* messages put into the outbox, in all its lives */
-    uint64_t settled;                     /* of these: acknowledged, or given up; in their order */
-    struct a3mi_list drains;              /* calls that wait for some of them (drain.c) */
-    uint64_t sent, sent_bytes;            /* of this life: numbered and put into the outbox */
-    uint64_t reserved, reserved_bytes;    /* credit given to calls that have not used it yet (credit.h) */
-    struct a3mi_list credit_line;         /* calls that wait for credit of this link */
-    bool general_next;                    /* of the two lines, the socket's is served next */
+    uint32_t life;                     /* counts detachments: messages of earlier lives are not sent */
+    uint64_t pushed;                   /* messages put into the outbox, in all its lives */
+    uint64_t settled;                  /* of these: acknowledged, or given up; in their order */
+    struct a3mi_list drains;           /* calls that wait for some of them (drain.c) */
+    uint64_t sent, sent_bytes;         /* of this life: numbered and put into the outbox */
+    uint64_t reserved, reserved_bytes; /* credit given to calls that have not used it yet (credit.h) */
+    struct a3mi_list credit_line;      /* calls that wait for credit of this link */
+    struct a3mi_list room_line; /* calls that have credit of this link, and wait for room in the outbox */
+    bool general_next;          /* of the two lines, the socket's is served next */
     uint64_t limit_messages, limit_bytes; /* the peer's grant, absolute */
     uint64_t peer_capacity_bytes;         /* what a grant is worth when all was taken */
     uint32_t peer_epoch;                  /* of the newest grant of this life; 0: the offer */
     uint64_t peer_max_message;
     struct a3mi_metadata metadata, peer_metadata; /* this end's, and what the peer told */
+    bool metadata_untold;                         /* this end's came after its last request or acceptance */
     char *text;                                   /* of the last refusal; NULL: none */
-    int blocked; /* why nothing can be sent, as far as the link knows (blocked.c) */
+    _Atomic int64_t
+        silent_since; /* [atomic: relaxed] the peer of this life acknowledges nothing; 0: it does */
+    int blocked;      /* why nothing can be sent, as far as the link knows (blocked.c) */
     int64_t blocked_since;
     uint64_t acknowledged;
     uint64_t received, received_bytes; /* of this life */
@@ -267,9 +273,12 @@ struct a3mi_node {
     bool closed;
 
     _Atomic uint64_t
-        outbox_bytes;            /* [atomic: relaxed] messages not yet wholly in units, and what each costs */
-    _Atomic uint64_t unit_bytes; /* [atomic: relaxed] of units, as the last turn left them */
-    _Atomic uint32_t window_waiting; /* [atomic] sockets that may have threads waiting for room */
+        outbox_bytes; /* [atomic: window.c] messages not yet wholly in units, and what each costs */
+    _Atomic uint64_t unit_bytes;        /* [atomic: window.c] of units, as the last turn left them */
+    pthread_mutex_t window_lock;        /* a leaf */
+    struct a3mi_list window_line;       /* [window] calls that wait for room (window.h) */
+    _Atomic uint32_t window_line_count; /* [window to change; atomic: relaxed] */
+    _Atomic uint32_t window_waiting; /* [atomic] there is room again, and who waits for it may not know yet */
     _Atomic uint32_t window_filled;  /* [atomic] the outbox became full, and pollers may not know yet */
     _Atomic int64_t window_since;    /* [atomic: relaxed] when it last became full */
     _Atomic uint64_t links_up;
@@ -391,6 +400,8 @@ void a3mi_flow_begin(struct a3mi_link *link, const struct a3mi_control *info);
 bool a3mi_flow_set_capacity(struct a3mi_link *link, uint64_t messages, uint64_t bytes);
 /* [socket] The peer's changed. */
 void a3mi_flow_on_capacity(struct a3mi_link *link, const struct a3mi_control *control);
+/* [socket] There is something to tell the peer: queues CMD_CREDIT. True: carry it. */
+bool a3mi_flow_queue(struct a3mi_link *link);
 /* [engine] CMD_CREDIT. */
 void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now);
 /* [engine] The peer's grant. */
@@ -401,6 +412,12 @@ void a3mi_flow_on_credit(struct a3mi_link *link, uint32_t epoch, uint64_t messag
 /* [socket] What this end tells, and what the peer told, with the link: copied. A3M_ENOMEM. */
 int a3mi_link_set_metadata(struct a3mi_link *link, const void *bytes, size_t size);
 int a3mi_link_keep_metadata(struct a3mi_link *link, const struct a3mi_control *control);
+/* [engine] [socket] A link turned out to be `into`: what this end was to tell with it takes the place of what it told with that one. */
+void a3mi_link_pass_metadata(struct a3mi_link *link, struct a3mi_link *into, int64_t now);
+/* [socket] The same of what a call gave that found the link there. A3M_ENOMEM; else *carry: carry what was queued. */
+int a3mi_link_change_metadata(struct a3mi_link *link, const struct a3mi_metadata *given, bool *carry);
+/* [engine] [socket] Of a link that is up: tells what was not told yet. */
+void a3mi_link_tell_metadata(struct a3mi_link *link, int64_t now);
 /* [socket] What a peer said that refused. */
 void a3mi_link_set_text(struct a3mi_link *link, const char *text);
 void a3mi_link_free_metadata(struct a3mi_link *link);
@@ -487,6 +504,7 @@ void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64
 void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
                              enum a3mi_peer_end why, int64_t now);
 void a3mi_link_on_peer_bound(struct a3mi_peer *peer, uint64_t incarnation);
+void a3mi_link_on_peer_silent(struct a3mi_peer *peer, uint64_t incarnation, int64_t since);
 void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, struct a3mi_peer *into,
                               int64_t now);
 /* [engine] Sends one control message about a link; false: could not (no address, peer over). */
@@ -531,15 +549,5 @@ void a3mi_node_check_closed(struct a3mi_node *node, struct a3mi_turn *turn);
 void a3mi_engine_drain(struct a3mi_node *node, struct a3mi_turn *turn);
 /* [engine] Sends what there is to send, acknowledgements included. */
 void a3mi_engine_flush(struct a3mi_node *node, struct a3mi_turn *turn);
-
-/* ---- send.c ---------------------------------------------------------------------- */
-
-/* What a message takes besides its bytes: it counts in the outbox as well. */
-#define A3MI_MESSAGE_COST 192u
-/* Messages of links are wholly in units, or given up: they leave the outbox's count. */
-void a3mi_window_return(struct a3mi_node *node, uint64_t messages, uint64_t bytes);
-bool a3mi_window_full(const struct a3mi_node *node);
-/* [engine] At the end of a turn: so many bytes of units are not acknowledged. */
-void a3mi_window_units(struct a3mi_node *node, uint64_t bytes);
 
 #endif

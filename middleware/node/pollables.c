@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sockets and links as pollables. A socket is readable while a receive would
- * return at once, writable while some link has credit and the outbox room; a
- * link likewise, for itself. A type that keeps what arrived for it says by its
+ * return at once, writable while a small message would be sent at once: some link
+ * has credit and the outbox room, and in the fair order nobody stands before who
+ * comes; a link likewise, for itself. A type that keeps what arrived for it says by its
  * own hook what is possible.
  */
+#include "node/credit.h"
 #include "node/node.h"
 
 /* ---- Sockets --------------------------------------------------------------------- */
@@ -30,7 +32,7 @@ uint32_t a3mi_socket_base_events(const struct a3mi_socket *socket)
     if (socket->inbox_count > 0) {
         events |= A3MI_KEY_IN;
     }
-    if (!a3mi_list_empty(&socket->sendable) && !a3mi_window_full(socket->node)) {
+    if (a3mi_credit_open_any(socket) && a3mi_window_open(socket)) {
         events |= A3MI_KEY_OUT;
     }
     return events;
@@ -133,7 +135,7 @@ static uint32_t link_events(struct a3mi_pollable *pollable)
     if (!a3mi_fifo_empty(&link->inbox)) {
         events |= A3MI_KEY_IN;
     }
-    if (a3mi_list_linked(&link->sendable) && !a3mi_window_full(link->socket->node)) {
+    if (a3mi_credit_open(link) && a3mi_window_open(link->socket)) {
         events |= A3MI_KEY_OUT;
     }
     if (link->ended) {

@@ -10,17 +10,6 @@
 
 /* ---- Telling ---------------------------------------------------------------------- */
 
-int a3mi_tidings_init(struct a3mi_tidings *tidings)
-{
-    a3mi_fifo_init(&tidings->queue);
-    return pthread_mutex_init(&tidings->lock, NULL) == 0 ? A3M_OK : A3M_ENOMEM;
-}
-
-void a3mi_tidings_fini(struct a3mi_tidings *tidings)
-{
-    (void)pthread_mutex_destroy(&tidings->lock);
-}
-
 /* The receipt that a tiding is of. */
 static struct a3mi_receipt *owner(struct a3mi_tiding *tiding)
 {

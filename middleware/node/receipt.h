@@ -45,7 +45,7 @@ struct a3mi_receipts {
     struct a3mi_fifo sent, accepted;
 };
 
-/* Of a node: what callbacks are to be told. */
+/* Of a node: what callbacks are to be told. Zeroed, but for the lock. */
 struct a3mi_tidings {
     pthread_mutex_t lock; /* a leaf */
     struct a3mi_fifo queue;
@@ -55,8 +55,6 @@ struct a3mi_tidings {
     struct a3mi_after after;
 };
 
-int a3mi_tidings_init(struct a3mi_tidings *tidings);
-void a3mi_tidings_fini(struct a3mi_tidings *tidings);
 /* [engine] At the end of a turn: has them told after it. */
 void a3mi_tidings_turn(struct a3mi_node *node, struct a3mi_turn *turn);
 /* Tells all, here; no lock held, nobody else may. */

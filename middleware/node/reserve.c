@@ -164,6 +164,8 @@ static int send_reserved(struct a3mi_socket *socket, a3m_credit handle, a3m_msg 
     }
     int result = A3M_OK;
     if (a3mi_credit_valid(&reservation->credit)) {
+        a3mi_window_force(socket->node,
+                          a3mi_window_cost(msg->size)); /* it waited for its credit: not for room, too */
         a3mi_send_put(&reservation->credit, msg);
     } else {
         result = a3mi_fail(A3M_ELINKDOWN, "the link of the reservation ended, and the reservation with it");

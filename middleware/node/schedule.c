@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "node/credit.h"
 
 enum state { WAITING, TRYING, BLOCKED, OVER };
 
@@ -84,18 +85,27 @@ static bool on_possible(struct a3mi_waitq_entry *entry, uint32_t keys, struct a3
 
 static const struct a3mi_waitq_ops blocked_ops = {.wake = on_possible};
 
+/* [socket] Whether what it waits for came about since it was tried. Pollers are told of small messages: this one may be large. */
+static bool is_possible(const struct a3mi_schedule *s, struct a3mi_link *link, struct a3mi_pollable *where)
+{
+    uint32_t events = where->ops->events(where);
+    bool by_credit = link != NULL || s->socket->type->events == NULL;
+    return (events & A3MI_KEY_HUP) != 0 ||
+           ((events & A3MI_KEY_OUT) != 0 &&
+            (!by_credit || a3mi_credit_decided(s->socket, link, s->msg->size)));
+}
+
 /* [socket] It could not be sent: waits until that may have changed. */
 static void block(struct a3mi_schedule *s)
 {
-    struct a3mi_pollable *where = s->link != NULL && s->link->alias == NULL ? &s->link->pollable
-                                  : s->link != NULL                         ? &s->link->alias->pollable
-                                                                            : &s->socket->pollable;
+    struct a3mi_link *link = s->link != NULL && s->link->alias != NULL ? s->link->alias : s->link;
+    struct a3mi_pollable *where = link != NULL ? &link->pollable : &s->socket->pollable;
     s->blocked = (struct a3mi_waitq_entry){.ops = &blocked_ops,
                                            .keys = A3MI_KEY_OUT | A3MI_KEY_WINDOW | A3MI_KEY_LINK};
     a3mi_list_init(&s->blocked.list);
     s->state = BLOCKED;
     a3mi_waitq_add(&where->queue, &s->blocked);
-    if ((where->ops->events(where) & (A3MI_KEY_OUT | A3MI_KEY_HUP)) != 0) {
+    if (is_possible(s, link, where)) {
         (void)on_possible(&s->blocked, 0, &s->socket->wakes); /* meanwhile */
     }
 }

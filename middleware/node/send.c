@@ -9,48 +9,7 @@
 #include "base/error.h"
 #include "node/credit.h"
 
-void a3mi_window_return(struct a3mi_node *node, uint64_t messages, uint64_t bytes)
-{
-    uint64_t cost = messages * A3MI_MESSAGE_COST + bytes;
-    uint64_t before = atomic_fetch_sub_explicit(&node->outbox_bytes, cost, memory_order_relaxed) +
-                      atomic_load_explicit(&node->unit_bytes, memory_order_relaxed);
-    /* Waiters are rare: they are looked for only when the outbox was full. */
-    if (before >= node->config.outbox_bytes) {
-        atomic_store_explicit(&node->window_waiting, 1, memory_order_release);
-    }
-}
-
-static void note_full(struct a3mi_node *node)
-{
-    atomic_store_explicit(&node->window_since, a3mi_clock_now(), memory_order_relaxed);
-    atomic_store_explicit(&node->window_filled, 1, memory_order_release);
-}
-
-void a3mi_window_units(struct a3mi_node *node, uint64_t bytes)
-{
-    uint64_t most = node->config.outbox_bytes;
-    uint64_t outbox = atomic_load_explicit(&node->outbox_bytes, memory_order_relaxed);
-    uint64_t before = atomic_load_explicit(&node->unit_bytes, memory_order_relaxed);
-    if (bytes == before) {
-        return;
-    }
-    atomic_store_explicit(&node->unit_bytes, bytes, memory_order_relaxed);
-    if (bytes < before && outbox + before >= most) {
-        atomic_store_explicit(&node->window_waiting, 1, memory_order_release);
-    }
-    if (outbox + before < most && outbox + bytes >= most) {
-        note_full(node);
-    }
-}
-
-bool a3mi_window_full(const struct a3mi_node *node)
-{
-    return atomic_load_explicit(&node->outbox_bytes, memory_order_relaxed) +
-               atomic_load_explicit(&node->unit_bytes, memory_order_relaxed) >=
-           node->config.outbox_bytes;
-}
-
-/* [socket] The message, and the credit for it, are the outbox's from here on. */
+/* [socket] The message, the credit for it and its room are the outbox's from here on. */
 void a3mi_send_put(const struct a3mi_credit *credit, a3m_msg *msg)
 {
     struct a3mi_link *link = credit->link;
@@ -68,12 +27,6 @@ void a3mi_send_put(const struct a3mi_credit *credit, a3m_msg *msg)
     msg->channel = link;
     msg->epoch = link->life;
     msg->outbox.kind = A3MI_CMD_MESSAGE;
-    uint64_t cost = msg->size + A3MI_MESSAGE_COST;
-    uint64_t before = atomic_fetch_add_explicit(&node->outbox_bytes, cost, memory_order_relaxed) +
-                      atomic_load_explicit(&node->unit_bytes, memory_order_relaxed);
-    if (before < node->config.outbox_bytes && before + cost >= node->config.outbox_bytes) {
-        note_full(node);
-    }
     size_t size = msg->size;
     a3mi_reader_push(node->reader, &msg->outbox);
     a3mi_link_consumed(link, A3MI_KEY_OUT);
@@ -83,26 +36,6 @@ void a3mi_send_put(const struct a3mi_credit *credit, a3m_msg *msg)
     }
 }
 
-/* [socket] Waits until the outbox has room: 0, or why not. */
-static int wait_window(struct a3mi_socket *socket, a3m_time deadline)
-{
-    struct a3mi_wait_for what = {&socket->pollable.queue, A3MI_KEY_WINDOW, false};
-    while (a3mi_window_full(socket->node)) {
-        if (deadline.ns <= 0) {
-            return a3mi_fail(A3M_ENOWINDOW, "the node's outbox is full");
-        }
-        socket->window_waits++;
-        int result = a3mi_socket_wait(socket, &what, deadline, NULL);
-        if (result == A3M_ETIMEDOUT) {
-            return a3mi_fail(A3M_ETIMEDOUT, "the deadline passed; the node's outbox is full");
-        }
-        if (result != A3M_OK) {
-            return result;
-        }
-    }
-    return A3M_OK;
-}
-
 /* [socket] Sends one message, on any link or the one that `credit` names; *credit says which. */
 static int send_locked(struct a3mi_socket *socket, a3m_msg *msg, struct a3mi_credit *credit,
                        a3m_time deadline)
@@ -110,11 +43,8 @@ static int send_locked(struct a3mi_socket *socket, a3m_msg *msg, struct a3mi_cre
     const struct a3mi_credit wanted = *credit;
     int result = A3M_OK;
     while (!socket->closed) {
-        result = wait_window(socket, deadline);
-        if (result != A3M_OK) {
-            return result;
-        }
         *credit = wanted;
+        credit->cost = a3mi_window_cost(credit->size);
         result = a3mi_credit_get(socket, credit, deadline);
         if (result != A3M_OK) {
             return result;
@@ -127,6 +57,7 @@ static int send_locked(struct a3mi_socket *socket, a3m_msg *msg, struct a3mi_cre
         if (valid) {
             return A3M_OK;
         }
+        a3mi_window_give_back(socket, wanted.size);
         if (wanted.link != NULL) {
             return a3mi_fail(A3M_ELINKDOWN, "the link to %s/%s ended: %s", wanted.link->peer_node.s,
                              wanted.link->peer_tag.s, a3m_strerror(wanted.link->reason));

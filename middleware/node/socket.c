@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "node/credit.h"
 
 /* ---- Counts ------------------------------------------------------------------------ */
 
@@ -367,6 +368,7 @@ static int apply_option(struct a3mi_socket *socket, a3m_option option, int64_t v
     switch (option) {
     case A3M_OPT_CREDIT_MESSAGES:
     case A3M_OPT_CREDIT_BYTES: *carry = change_capacities(socket); return A3M_OK;
+    case A3M_OPT_FAIR: a3mi_credit_reorder(socket); return A3M_OK;
     case A3M_OPT_EVENTS: return a3mi_event_log_resize(&socket->event_log, (size_t)value, &socket->wakes);
     default: return A3M_OK;
     }

@@ -123,12 +123,99 @@ static void test_blocked_peer_that_does_not_answer_is_silent(void **arg)
     end(&w);
 }
 
+/* ---- Of a link that is up ---------------------------------------------------------------------- */
+
+static const int64_t ms = 1000000;
+
+/* Turns of the sender alone, each when it wants one, until `until`: nobody answers. */
+static void alone(const struct world *w, int64_t from, int64_t until)
+{
+    int64_t at = from;
+    while (at <= until) {
+        int64_t next = node_turn_all(node_inside(w->from), at);
+        at = next > at ? next : at + ms;
+    }
+    turn(w->from, until);
+}
+
+static void test_blocked_peer_of_a_link_that_is_up_is_silent_until_it_is_heard(void **arg)
+{
+    (void)arg;
+    int64_t start = a3m_now().ns - 10000 * ms;
+    struct world w = make(0);
+    a3m_socket other = test_socket(w.from, &a3m_push, NULL);
+    a3m_link idle;
+    assert_int_equal(a3m_socket_link(other, "inproc://blocked-to/sink", &idle), A3M_OK);
+    settle(&w, start);
+    alone(&w, start, start + 5000 * ms);
+    expect(w.link, A3M_OK, 0); /* nothing was sent that it should answer */
+    int64_t sending = start + 5000 * ms;
+    assert_int_equal(a3m_try_send(w.push, test_msg("one")), A3M_OK);
+    alone(&w, sending, sending + 990 * ms);
+    expect(w.link, A3M_OK, 0);
+    alone(&w, sending + 990 * ms, sending + 1010 * ms);
+    assert_int_equal(expect(w.link, A3M_ESILENT, 0), sending);
+    assert_int_equal(expect(idle, A3M_ESILENT, 0), sending); /* what were sent on it would wait as well */
+    assert_int_equal(a3m_try_send(w.push, test_msg("two")), A3M_OK);
+    assert_int_equal(expect(w.link, A3M_ESILENT, 0), sending); /* rather than that there is no credit left */
+    alone(&w, sending + 1010 * ms, sending + 4000 * ms);
+    assert_int_equal(expect(w.link, A3M_ESILENT, 0), sending);
+    settle(&w, sending + 4000 * ms);
+    expect(w.link, A3M_ENOCREDIT, 0);
+    expect(idle, A3M_OK, 0);
+    end(&w);
+}
+
+/* All that was sent was acknowledged; a reply is awaited, and whoever should give it does not answer the heartbeat. */
+static void test_blocked_server_that_does_not_answer_the_heartbeat_is_silent(void **arg)
+{
+    (void)arg;
+    int64_t start = a3m_now().ns - 10000 * ms;
+    struct world w = make(0);
+    a3m_socket req = test_socket(w.from, &a3m_req, NULL);
+    a3m_link link;
+    a3m_request request;
+    test_socket(w.to, &a3m_rep, "server");
+    assert_int_equal(a3m_socket_link(req, "inproc://blocked-to/server", &link), A3M_OK);
+    settle(&w, start);
+    assert_int_equal(a3m_request_send(req, test_msg("?"), &request, A3M_NOW), A3M_OK);
+    settle(&w, start);
+    expect(link, A3M_OK, 0);
+    alone(&w, start, start + 5000 * ms);
+    int64_t since = expect(link, A3M_ESILENT, start);
+    assert_true(since <= start + 2000 * ms);
+    settle(&w, start + 5000 * ms);
+    expect(link, A3M_OK, 0);
+    end(&w);
+}
+
+/* The link ends meanwhile, and another one is made: it begins anew. */
+static void test_blocked_silence_ends_with_the_link(void **arg)
+{
+    (void)arg;
+    int64_t start = a3m_now().ns - 10000 * ms;
+    struct world w = make(0);
+    settle(&w, start);
+    assert_int_equal(a3m_try_send(w.push, test_msg("one")), A3M_OK);
+    alone(&w, start, start + 1500 * ms);
+    expect(w.link, A3M_ESILENT, start);
+    assert_int_equal(a3m_link_abort(w.link, NULL), A3M_OK);
+    settle(&w, start + 1500 * ms);
+    assert_int_equal(a3m_socket_link(w.push, "inproc://blocked-to/sink", &w.link), A3M_OK);
+    settle(&w, start + 1500 * ms);
+    expect(w.link, A3M_OK, 0);
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocked_no_link_then_no_credit_then_ended),
         cmocka_unit_test(test_blocked_outbox_full_all_links_until_acknowledged),
         cmocka_unit_test(test_blocked_peer_that_does_not_answer_is_silent),
+        cmocka_unit_test(test_blocked_peer_of_a_link_that_is_up_is_silent_until_it_is_heard),
+        cmocka_unit_test(test_blocked_server_that_does_not_answer_the_heartbeat_is_silent),
+        cmocka_unit_test(test_blocked_silence_ends_with_the_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,8 +15,9 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const enum a3mi_control_kind kinds[] = {
-    A3MI_CONTROL_REQUEST, A3MI_CONTROL_ACCEPT,   A3MI_CONTROL_REFUSE, A3MI_CONTROL_END,
-    A3MI_CONTROL_ENDED,   A3MI_CONTROL_CAPACITY, A3MI_CONTROL_TAKEN,  A3MI_CONTROL_UNHEARD};
+    A3MI_CONTROL_REQUEST, A3MI_CONTROL_ACCEPT,  A3MI_CONTROL_REFUSE,
+    A3MI_CONTROL_END,     A3MI_CONTROL_ENDED,   A3MI_CONTROL_CAPACITY,
+    A3MI_CONTROL_TAKEN,   A3MI_CONTROL_UNHEARD, A3MI_CONTROL_METADATA};
 
 /* ---- Helpers ------------------------------------------------------------------ */
 
@@ -41,6 +42,8 @@ static struct a3mi_control sample(enum a3mi_control_kind kind)
         c.credit_messages = 1000;
         c.credit_bytes = 1 << 20;
         c.max_message = 64 << 20;
+    }
+    if (kind == A3MI_CONTROL_REQUEST || kind == A3MI_CONTROL_ACCEPT || kind == A3MI_CONTROL_METADATA) {
         c.metadata = metadata;
         c.metadata_size = sizeof(metadata);
     }
@@ -410,14 +413,14 @@ static void test_control_invalid_message_is_not_encoded(void **state)
     control.metadata_size = 0;
     control.kind = (enum a3mi_control_kind)0;
     assert_int_equal(a3mi_control_encode(&control, bytes, sizeof(bytes)), 0);
-    control.kind = (enum a3mi_control_kind)9;
+    control.kind = (enum a3mi_control_kind)10;
     assert_int_equal(a3mi_control_encode(&control, bytes, sizeof(bytes)), 0);
 }
 
 static void test_control_unknown_kind_is_a_protocol_error(void **state)
 {
     (void)state;
-    static const int unknown[] = {0, 9, 10, 127, 128, 1 << 20, INT32_MAX, -1, INT32_MIN};
+    static const int unknown[] = {0, 10, 11, 127, 128, 1 << 20, INT32_MAX, -1, INT32_MIN};
 
     for (size_t i = 0; i < COUNT(unknown); i++) {
         A3m__Link__Control wire = wire_sample((A3m__Link__Kind)unknown[i]);

@@ -6,7 +6,8 @@
  * Events are what is possible without waiting:
  *
  *   A3M_POLL_IN    a receive would return a message (REQ: an outcome); of a socket's events: one is there
- *   A3M_POLL_OUT   a send would be taken: some link has credit, and the outbox room
+ *   A3M_POLL_OUT   a small send would be taken: some link has credit, the outbox has room, and with A3M_OPT_FAIR
+ *                  nobody stands in line for them. A large message may find less than it needs.
  *   A3M_POLL_HUP   the socket is closed, the link has ended; always watched
  *   A3M_POLL_ERR   besides HUP: it ended by an error; always watched
  *

@@ -104,13 +104,18 @@ typedef struct a3m_link_options {
     size_t metadata_size; /* up to A3M_LINK_METADATA_MAX */
 } a3m_link_options;
 
-/* The same, with options. A link that exists already (A3M_EEXIST) keeps its own. Besides: A3M_EINVAL (options). */
+/*
+ * The same, with options. When the link exists already (A3M_EEXIST), or turns out later to be one that exists (its
+ * address is that of a node that is linked by id, or the peer asked as well), metadata that are given take the place
+ * of what this end told with it; a peer that has it up already has an event of that (A3M_EVENT_METADATA). When both
+ * ends ask at once, each has what the other gave. Besides: A3M_EINVAL (options).
+ */
 A3M_API int a3m_socket_link_with(a3m_socket socket, const char *peer, const a3m_link_options *options,
                                  a3m_link *link);
 
 /*
- * What the peer told with the link: copies up to `size` bytes of it and returns how many there are; 0 for none, or
- * as long as the link has not been up.
+ * What the peer told with the link last: copies up to `size` bytes of it and returns how many there are; 0 for none,
+ * or as long as the link has not been up.
  */
 A3M_API int a3m_link_metadata(a3m_link link, void *buf, size_t size);
 
@@ -206,9 +211,11 @@ typedef struct a3m_link_info {
     uint64_t reserved_messages, reserved_bytes; /* besides: set aside for calls that have not used it yet */
     uint64_t capacity_messages, capacity_bytes; /* what this end grants its peer at a time */
     /*
-     * Why nothing can be sent now: A3M_ENOLINK (not up), A3M_ESILENT (nor does the peer answer), A3M_ENOCREDIT,
-     * A3M_ENOWINDOW (the node's outbox is full). A3M_OK: something can; a message of more than `credit_bytes` may
-     * have to wait all the same.
+     * What holds up the link now: A3M_ENOLINK (not up), A3M_ESILENT (the peer does not answer the request for the
+     * link; or the link is up, and the peer has acknowledged nothing of what was sent to it, for a second and
+     * three probe time-outs, since it was heard last), A3M_ENOCREDIT, A3M_ENOWINDOW (the node's outbox is full).
+     * A3M_OK: something can be sent; a message of more than `credit_bytes` may have to wait all the same. While
+     * the peer of a link that is up is silent, sends are taken as long as there are credit and room.
      */
     int blocked;
     a3m_time blocked_since;        /* 0 when it is not */

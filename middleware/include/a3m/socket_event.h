@@ -32,6 +32,7 @@ typedef enum a3m_event_kind {
     A3M_EVENT_ENDED,    /* the link has ended, or is ending, for `reason` */
     A3M_EVENT_NO_LINKS, /* none of the socket's links is up or coming up any more; of no link */
     A3M_EVENT_RECEIPT,  /* what became of a message: `receipt` (a3m_msg_set_receipt) */
+    A3M_EVENT_METADATA, /* the link is up, and the peer tells other metadata than before: a3m_link_metadata */
 } a3m_event_kind;
 
 typedef struct a3m_socket_event {
