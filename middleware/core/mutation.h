@@ -43,6 +43,7 @@ struct a3m_addr;
     X(NOT_OWED, "a peer that lives on is not told that all is ended")                      \
     X(NOT_AFRESH, "no opening afresh to tell it")                                          \
     X(NOT_FOLLOWED, "a record that moved is not followed")                                 \
+    X(CONTROL_LAST, "control messages and grants go behind data")                          \
     X(MOVE_UNTOLD, "a node that moved tells nobody")                                       \
     X(LATE_RESPONSE, "a RESPONSE counts though the record is known to be elsewhere since") \
     X(ANY_RESPONSE, "a RESPONSE counts wherever it comes from")                            \

@@ -292,7 +292,14 @@ void a3mi_sender_refresh(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 
 void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struct a3mi_tx *tx)
 {
-    a3mi_list_push_back(&sender->ready.channels, &tx->ready);
+    bool is_control = tx == &sender->control; /* it needs no line */
+
+    if (!is_control && !a3mi_fifo_empty(&tx->queue) && !a3mi_list_linked(&tx->ready)) {
+        a3mi_list_push_back(&sender->ready.channels, &tx->ready);
+    }
+    if (tx->credit_waiting && !a3mi_list_linked(&tx->grant)) {
+        a3mi_list_push_back(&sender->ready.grants, &tx->grant);
+    }
     if (!a3mi_list_linked(&sender->active)) {
         a3mi_sender_refresh(assoc, sender);
     }
@@ -440,6 +447,7 @@ void a3mi_sender_free(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     free_units(assoc, sender);
     a3mi_tx_drop_queue(&sender->control);
     while (a3mi_list_pop_front(&sender->ready.channels) != NULL) {}
+    while (a3mi_list_pop_front(&sender->ready.grants) != NULL) {}
     if (sender->counted) {
         assoc->unfinished--;
     }

@@ -107,6 +107,7 @@ struct a3mi_assoc {
     size_t packet_max;                    /* bytes of a packet, tag excluded */
     int64_t now;                          /* of the call that is under way */
     bool leaving;                         /* goodbye was said */
+    bool acks_late; /* the last output had no room for some of ack_now: they are the first of the next */
 
     uint64_t ck; /* the clock: the last value given */
     uint64_t

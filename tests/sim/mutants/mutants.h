@@ -5,6 +5,7 @@
 
 int core_named_main(void);
 int core_move_main(void);
+int core_control_main(void);
 int core_restarts_main(void);
 int core_hostile_records_main(void);
 int core_addresses_main(void);
