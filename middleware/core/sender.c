@@ -307,9 +307,24 @@ void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struc
 
 /* ---- Time ------------------------------------------------------------------------ */
 
+/*
+ * Whoever is at an address may be somebody who has accepted a later s since: to him the OPEN is a late one, and he
+ * ignores it. Nothing was sent under this s: a new one is as good.
+ */
+static void renew_unheard(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    uint64_t old = sender->s;
+
+    if (sender->peer->id.len == 0 && sender->order < assoc->opened && draw(assoc, sender) == 0) {
+        (void)a3mi_map64_del(&assoc->senders, old);
+        sender->has_cookie = false;
+    }
+}
+
 static void opening_alarm(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 {
     if (!sender->open_due && assoc->now >= sender->opened_at + sender->open_interval) {
+        renew_unheard(assoc, sender);
         sender->open_due = true;
     }
 }

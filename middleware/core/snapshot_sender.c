@@ -196,6 +196,9 @@ static void restore_sender(struct a3mi_restorer *rs)
         return;
     }
     sender->state = state == A3MI_SENDER_OPEN ? A3MI_SENDER_OPEN : A3MI_SENDER_OPENING;
+    if (state == A3MI_SENDER_OPEN && order > assoc->opened) {
+        assoc->opened = order;
+    }
     sender->accepted_any = accepted_any;
     sender->afresh = afresh;
     sender->r = a3mi_rd_u64(&rs->rd);

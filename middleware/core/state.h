@@ -112,6 +112,7 @@ struct a3mi_assoc {
     uint64_t ck; /* the clock: the last value given */
     uint64_t
         dropped; /* the highest r, as clock value, that was deleted after accepting although its sender was not done */
+    uint64_t opened;      /* the highest clock value behind an s that was accepted */
     uint64_t last_number; /* of a transmission */
     struct a3mi_perm64 perm;
     uint8_t cookie_key[16];
