@@ -56,6 +56,8 @@ struct a3m_addr;
     X(LINK_ANY_NUMBER, "number of an earlier attempt accepted")                            \
     X(LINK_NO_REPLACE, "request for a link that is up ignored")                            \
     X(LINK_ENDS_ANY, "a request is taken for lost whichever incarnation ended")            \
+    X(LINK_ANOTHERS, "ACCEPT by another link than the one agreed on not answered by END")  \
+    X(LINK_LEAVES_CROSSED, "a link that ends leaves the request that crossed its own")     \
     X(DEBTS_FORGOTTEN, "what is owed to too many peers is forgotten")
 
 enum a3mi_mutation {

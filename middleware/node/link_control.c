@@ -44,13 +44,19 @@ static bool say(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarna
     return size > 0 && a3mi_assoc_control(node->assoc, peer, incarnation, buf, size, now) == A3M_OK;
 }
 
+/* Both ends have agreed on it, and it has their numbers. */
+static bool is_settled(const struct a3mi_link *link)
+{
+    return link->state == A3MI_LINK_UP || link->state == A3MI_LINK_ENDING ||
+           link->state == A3MI_LINK_FINISHING || link->state == A3MI_LINK_ABORTING;
+}
+
 bool a3mi_link_say(struct a3mi_link *link, struct a3mi_control *control, int64_t now)
 {
     if (link->peer == NULL) {
         return false;
     }
-    bool known = link->state == A3MI_LINK_UP || link->state == A3MI_LINK_ENDING ||
-                 link->state == A3MI_LINK_FINISHING || link->state == A3MI_LINK_ABORTING;
+    bool known = is_settled(link);
     control->author_link = link->number;
     control->addressee_link = known ? link->peer_number : 0;
     if (known) {
@@ -87,7 +93,7 @@ void a3mi_link_refuse_crossed(struct a3mi_link *link, int64_t now)
     uint32_t refusal = link->socket->closed ? A3MI_REFUSAL_CLOSED
                        : link->unlinking    ? A3MI_REFUSAL_CANCELED
                                             : A3MI_REFUSAL_NOT_READY;
-    if (link->crossed != 0 && link->peer != NULL) {
+    if (A3MI_MUTATE(LINK_LEAVES_CROSSED, false, link->crossed != 0) && link->peer != NULL) {
         answer(link->socket->node, link->peer, link->crossed_by, &to, A3MI_CONTROL_REFUSE, refusal, "", now);
     }
     link->crossed = 0;
@@ -327,6 +333,16 @@ static struct a3mi_link *find_link(struct a3mi_node *node, struct a3mi_peer *pee
     return NULL;
 }
 
+/*
+ * An acceptance of a request that was settled by the other end's, which crossed it, and came to be another link there:
+ * that end gave up what it had asked for since, and took the late request for a new one. There is no such link.
+ */
+static bool is_anothers(const struct a3mi_link *link, const struct a3mi_control *control)
+{
+    return control->kind == A3MI_CONTROL_ACCEPT && is_settled(link) &&
+           link->peer_number != control->author_link;
+}
+
 /* [socket] Which of the three refusals it is for the machine; notes why. */
 static enum a3mi_link_event refusal_event(struct a3mi_link *link, const struct a3mi_control *control)
 {
@@ -414,6 +430,9 @@ void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64
         return;
     }
     struct a3mi_link *link = find_link(node, peer, &control);
+    if (link != NULL && A3MI_MUTATE(LINK_ANOTHERS, false, is_anothers(link, &control))) {
+        link = NULL;
+    }
     if (link == NULL && a3mi_peer_control_waiting(peer, incarnation) >= ANSWERS_WAITING) {
         node->requests_unanswered++;
         return;
@@ -484,12 +503,27 @@ static void report_end(struct a3mi_node *node, const struct a3mi_peer *peer, enu
     a3mi_node_report_given_up(node, peer, end_code(why), links, &lost);
 }
 
+/*
+ * Requests of an incarnation that is over wait for no answer. One that went there would bind to it what waits for
+ * whoever is there, as if that had been lost with it.
+ */
+static void forget_crossed(struct a3mi_peer *peer, uint64_t incarnation)
+{
+    A3MI_LIST_FOREACH (it, a3mi_peer_links(peer)) {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
+        if (link->crossed_by == incarnation) {
+            link->crossed = 0;
+        }
+    }
+}
+
 void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
                              enum a3mi_peer_end why, int64_t now)
 {
     struct a3mi_given_up before = a3mi_node_given_up(node);
     uint64_t links = 0;
     a3mi_peer_hold(peer);
+    forget_crossed(peer, incarnation);
     A3MI_LIST_FOREACH_SAFE (it, next, a3mi_peer_links(peer)) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
         if (!concerned(link, incarnation)) {

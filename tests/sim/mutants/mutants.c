@@ -44,6 +44,7 @@ static const struct program programs[] = {
     {"schedules with addresses", core_addresses_main, false, false},
     {"hostile packets", core_hostile_records_main, false, false},
     {"crossing requests", node_crossing_main, true, false},
+    {"what the campaign found", node_found_main, true, false},
     {"random schedules", core_random_main, false, false},
     {"many random schedules", core_random_main, false, true},
 };

@@ -11,5 +11,6 @@ int core_hostile_records_main(void);
 int core_addresses_main(void);
 int core_random_main(void);
 int node_crossing_main(void);
+int node_found_main(void);
 
 #endif
