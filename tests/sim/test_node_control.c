@@ -94,7 +94,7 @@ static void begin(struct flood *f)
     memset(f, 0, sizeof(*f));
     sim_init(&f->sim, SEED, &(struct sim_options){0});
     for (int i = 0; i < SIDE; i++) {
-        char tag[16];
+        char tag[32];
         (void)snprintf(tag, sizeof(tag), "pull%d", i);
         f->pull[i] = open_on(&f->sim, B, &a3m_pull, tag);
         (void)snprintf(tag, sizeof(tag), "push%d", i);

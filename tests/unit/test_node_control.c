@@ -31,7 +31,7 @@ static const uint8_t bytes[SIZE];
 
 static void make(struct world *w, int64_t credit)
 {
-    char tag[16];
+    char tag[32];
     *w = (struct world){.a = test_node("control-a"), .b = test_node("control-b")};
     for (int i = 0; i < SIDE; i++) {
         (void)snprintf(tag, sizeof(tag), "pull%d", i);
