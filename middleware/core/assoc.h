@@ -52,6 +52,7 @@ struct a3mi_tx {
     struct a3mi_list on_peer;
     struct a3mi_list parts; /* of units in flight, in the order of packing */
     struct a3mi_list acked; /* in the list of channels with acknowledgements to report */
+    struct a3mi_list grant; /* in the peer's list of channels with a grant to send */
     bool credit_waiting;    /* a grant for the other direction, not yet in a unit */
     uint32_t credit_epoch;
     uint64_t credit_messages;

@@ -66,13 +66,22 @@ struct a3mi_tx_rest a3mi_tx_detach(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
     return rest;
 }
 
+/* With all that it has to send. */
+static bool is_lined_up(const struct a3mi_tx *tx)
+{
+    return (a3mi_fifo_empty(&tx->queue) || a3mi_list_linked(&tx->ready)) &&
+           (!tx->credit_waiting || a3mi_list_linked(&tx->grant));
+}
+
 int a3mi_tx_line_up(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
 {
-    if (a3mi_list_linked(&tx->ready)) {
+    if (tx->peer->is_self) {
+        if (!a3mi_list_linked(&tx->ready)) {
+            a3mi_list_push_back(&assoc->loopback.ready, &tx->ready);
+        }
         return 0;
     }
-    if (tx->peer->is_self) {
-        a3mi_list_push_back(&assoc->loopback.ready, &tx->ready);
+    if (is_lined_up(tx)) {
         return 0;
     }
     struct a3mi_sender *sender = a3mi_sender_obtain(assoc, tx->peer, tx->incarnation);
@@ -144,9 +153,7 @@ static int queue_control(struct a3mi_assoc *assoc, struct a3mi_peer *peer, uint6
     peer->control_to = sender->incarnation;
     a3mi_fifo_push(&sender->control.queue, &msg->node);
     sender->control.queued_bytes += msg->size;
-    if (!a3mi_list_linked(&sender->control.ready)) {
-        a3mi_sender_add(assoc, sender, &sender->control);
-    }
+    a3mi_sender_add(assoc, sender, &sender->control);
     return 0;
 }
 

@@ -17,9 +17,10 @@
 /* Bytes of one channel before it is the next one's turn. */
 #define A3MI_QUANTUM 8192
 
-/* Channels of one half-connection that have something to send. */
+/* Channels of one half-connection that have something to send. Its control messages go first, then grants, then data. */
 struct a3mi_ready {
-    struct a3mi_list channels; /* of a3mi_tx.ready */
+    struct a3mi_list channels; /* of a3mi_tx.ready: those with messages */
+    struct a3mi_list grants;   /* of a3mi_tx.grant */
     int32_t quantum;           /* what is left of the first one's */
 };
 
@@ -29,22 +30,18 @@ void a3mi_tx_init(struct a3mi_tx *tx, uint32_t index);
 static inline void a3mi_ready_init(struct a3mi_ready *ready)
 {
     a3mi_list_init(&ready->channels);
+    a3mi_list_init(&ready->grants);
     ready->quantum = A3MI_QUANTUM;
 }
 
-static inline bool a3mi_ready_empty(const struct a3mi_ready *ready)
-{
-    return a3mi_list_empty(&ready->channels);
-}
-
 /*
- * Fills a unit with up to `room` bytes of frames. True when it is full (or no
- * memory is left), false when nothing more waited. Hooks are called, which may
+ * Fills a unit with up to `room` bytes of frames, those of the channel `control` first. True when it is full (or
+ * no memory is left), false when nothing more waited. Hooks are called, which may
  * detach channels; the unit is in its sender's ring already, so that they find
  * it there.
  */
-bool a3mi_channel_pack(struct a3mi_assoc *assoc, struct a3mi_ready *ready, struct a3mi_unit *unit,
-                       size_t room);
+bool a3mi_channel_pack(struct a3mi_assoc *assoc, struct a3mi_ready *ready, struct a3mi_tx *control,
+                       struct a3mi_unit *unit, size_t room);
 
 /* Puts a channel that has something to send in line. A3M_ENOMEM. */
 int a3mi_tx_line_up(struct a3mi_assoc *assoc, struct a3mi_tx *tx);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sending side of channels (core/channel.h): messages into frames. Each
- * channel in turn gives up to a quantum of bytes, so that a large message on one
- * does not hold back the others. A message that does not fit is split, unless
- * only a small piece of it would fit.
+ * The sending side of channels (core/channel.h): messages into frames. Control
+ * messages go before grants, and grants before data, however much of it waits:
+ * both are few and small. Of data each channel in turn gives up to a quantum of
+ * bytes, so that a large message on one does not hold back the others. A message
+ * that does not fit is split, unless only a small piece of it would fit.
  */
 #include "core/channel.h"
 
 #include <string.h>
 
 #include "base/message.h"
+#include "core/mutation.h"
 
 /* A smaller piece of a message is not worth the frame: the unit is full. */
 #define PIECE_MIN 128u
@@ -29,6 +31,7 @@ void a3mi_tx_init(struct a3mi_tx *tx, uint32_t index)
     a3mi_list_init(&tx->on_peer);
     a3mi_list_init(&tx->ready);
     a3mi_list_init(&tx->acked);
+    a3mi_list_init(&tx->grant);
     a3mi_list_init(&tx->parts);
 }
 
@@ -164,9 +167,6 @@ static bool pack_channel(struct packing *packing, struct a3mi_ready *ready, stru
 {
     bool gone;
 
-    if (tx->credit_waiting && !pack_credit(packing, tx)) {
-        return false;
-    }
     while (!a3mi_fifo_empty(&tx->queue) && ready->quantum > 0) {
         const uint8_t *before = packing->p;
 
@@ -181,18 +181,36 @@ static bool pack_channel(struct packing *packing, struct a3mi_ready *ready, stru
     return true;
 }
 
-bool a3mi_channel_pack(struct a3mi_assoc *assoc, struct a3mi_ready *ready, struct a3mi_unit *unit,
-                       size_t room)
+/* Control messages and grants. False: the unit is full. */
+static bool pack_urgent(struct packing *packing, struct a3mi_ready *ready, struct a3mi_tx *control)
 {
-    uint8_t *frames = a3mi_unit_frames(unit);
-    struct packing packing = {.assoc = assoc, .unit = unit, .p = frames, .end = frames + room};
+    struct a3mi_list *it;
+    bool gone;
+
+    while (!a3mi_fifo_empty(&control->queue)) {
+        if (!pack_message(packing, control, &gone)) {
+            return false;
+        }
+    }
+    while ((it = a3mi_list_first(&ready->grants)) != NULL) {
+        if (!pack_credit(packing, a3mi_container_of(it, struct a3mi_tx, grant))) {
+            return false;
+        }
+        a3mi_list_remove(it);
+    }
+    return true;
+}
+
+/* Data of all channels in turn. False: the unit is full. */
+static bool pack_data(struct packing *packing, struct a3mi_ready *ready)
+{
     struct a3mi_list *it;
     bool full = false;
 
     while (!full && (it = a3mi_list_first(&ready->channels)) != NULL) {
         struct a3mi_tx *tx = a3mi_container_of(it, struct a3mi_tx, ready);
 
-        full = !pack_channel(&packing, ready, tx);
+        full = !pack_channel(packing, ready, tx);
         if (!is_first(ready, tx)) {
             ready->quantum = A3MI_QUANTUM; /* it was detached */
             continue;
@@ -201,13 +219,25 @@ bool a3mi_channel_pack(struct a3mi_assoc *assoc, struct a3mi_ready *ready, struc
             break;
         }
         a3mi_list_remove(&tx->ready);
-        if (!a3mi_fifo_empty(&tx->queue) || tx->credit_waiting) {
+        if (!a3mi_fifo_empty(&tx->queue)) {
             a3mi_list_push_back(&ready->channels, &tx->ready);
         }
         ready->quantum = A3MI_QUANTUM;
     }
+    return !full;
+}
+
+bool a3mi_channel_pack(struct a3mi_assoc *assoc, struct a3mi_ready *ready, struct a3mi_tx *control,
+                       struct a3mi_unit *unit, size_t room)
+{
+    uint8_t *frames = a3mi_unit_frames(unit);
+    struct packing packing = {.assoc = assoc, .unit = unit, .p = frames, .end = frames + room};
+    bool more = A3MI_MUTATE(CONTROL_LAST, pack_data(&packing, ready),
+                            pack_urgent(&packing, ready, control)) &&
+                A3MI_MUTATE(CONTROL_LAST, pack_urgent(&packing, ready, control), pack_data(&packing, ready));
+
     unit->frames = (uint32_t)(packing.p - frames);
-    return full;
+    return !more;
 }
 
 void a3mi_tx_drop_queue(struct a3mi_tx *tx)
@@ -221,6 +251,7 @@ void a3mi_tx_drop_queue(struct a3mi_tx *tx)
     tx->queued_bytes = 0;
     tx->credit_waiting = false;
     a3mi_list_remove(&tx->ready);
+    a3mi_list_remove(&tx->grant);
     a3mi_list_remove(&tx->acked);
 }
 

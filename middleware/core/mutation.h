@@ -43,6 +43,7 @@ struct a3m_addr;
     X(NOT_OWED, "a peer that lives on is not told that all is ended")                      \
     X(NOT_AFRESH, "no opening afresh to tell it")                                          \
     X(NOT_FOLLOWED, "a record that moved is not followed")                                 \
+    X(CONTROL_LAST, "control messages and grants go behind data")                          \
     X(MOVE_UNTOLD, "a node that moved tells nobody")                                       \
     X(LATE_RESPONSE, "a RESPONSE counts though the record is known to be elsewhere since") \
     X(ANY_RESPONSE, "a RESPONSE counts wherever it comes from")                            \
@@ -55,6 +56,8 @@ struct a3m_addr;
     X(LINK_ANY_NUMBER, "number of an earlier attempt accepted")                            \
     X(LINK_NO_REPLACE, "request for a link that is up ignored")                            \
     X(LINK_ENDS_ANY, "a request is taken for lost whichever incarnation ended")            \
+    X(LINK_ANOTHERS, "ACCEPT by another link than the one agreed on not answered by END")  \
+    X(LINK_LEAVES_CROSSED, "a link that ends leaves the request that crossed its own")     \
     X(DEBTS_FORGOTTEN, "what is owed to too many peers is forgotten")
 
 enum a3mi_mutation {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Packets out (core/state.h). First what waits ready, then units, on which
- * acknowledgements ride, then the acknowledgements that found no company.
+ * acknowledgements ride, then the acknowledgements that found no company: those
+ * for which units left no room are the first of the next output, or a peer that
+ * is sent to for ever would keep others from hearing anything.
  */
 #include "core/output.h"
 
@@ -9,6 +11,7 @@
 #include "core/gate.h"
 #include "core/loopback.h"
 #include "core/memory.h"
+#include "core/mutation.h"
 #include "core/receiver.h"
 #include "core/sender.h"
 
@@ -106,12 +109,13 @@ size_t a3mi_output_build(struct a3mi_assoc *assoc, struct a3m_packet_out *out, s
     a3mi_memory_relieve(assoc);
     assoc->sent_after = assoc->last_number;
     put_answers(&o);
-    if (assoc->leaving) {
-        put_acks(&o, &assoc->ack_now); /* while there is somebody to take them */
+    if (assoc->leaving || A3MI_MUTATE(CONTROL_LAST, false, assoc->acks_late)) {
+        put_acks(&o, &assoc->ack_now); /* leaving: while there is somebody to take them */
     }
     put_partings(&o);
     put_units(&o);
     put_acks(&o, &assoc->ack_now);
+    assoc->acks_late = !a3mi_list_empty(&assoc->ack_now);
     if (flush) {
         put_acks(&o, &assoc->ack_wait);
     }

@@ -326,7 +326,14 @@ void a3mi_sender_refresh(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 
 void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struct a3mi_tx *tx)
 {
-    a3mi_list_push_back(&sender->ready.channels, &tx->ready);
+    bool is_control = tx == &sender->control; /* it needs no line */
+
+    if (!is_control && !a3mi_fifo_empty(&tx->queue) && !a3mi_list_linked(&tx->ready)) {
+        a3mi_list_push_back(&sender->ready.channels, &tx->ready);
+    }
+    if (tx->credit_waiting && !a3mi_list_linked(&tx->grant)) {
+        a3mi_list_push_back(&sender->ready.grants, &tx->grant);
+    }
     if (!a3mi_list_linked(&sender->active)) {
         a3mi_sender_refresh(assoc, sender);
     }
@@ -334,9 +341,24 @@ void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struc
 
 /* ---- Time ------------------------------------------------------------------------ */
 
+/*
+ * Whoever is at an address may be somebody who has accepted a later s since: to him the OPEN is a late one, and he
+ * ignores it. Nothing was sent under this s: a new one is as good.
+ */
+static void renew_unheard(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
+{
+    uint64_t old = sender->s;
+
+    if (sender->peer->id.len == 0 && sender->order < assoc->opened && draw(assoc, sender) == 0) {
+        (void)a3mi_map64_del(&assoc->senders, old);
+        sender->has_cookie = false;
+    }
+}
+
 static void opening_alarm(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
 {
     if (!sender->open_due && assoc->now >= sender->opened_at + sender->open_interval) {
+        renew_unheard(assoc, sender);
         sender->open_due = true;
     }
 }
@@ -481,6 +503,7 @@ void a3mi_sender_free(struct a3mi_assoc *assoc, struct a3mi_sender *sender)
     free_units(assoc, sender);
     a3mi_tx_drop_queue(&sender->control);
     while (a3mi_list_pop_front(&sender->ready.channels) != NULL) {}
+    while (a3mi_list_pop_front(&sender->ready.grants) != NULL) {}
     if (sender->counted) {
         assoc->unfinished--;
     }

@@ -43,6 +43,7 @@ struct a3mi_sender {
     bool afresh;          /* its OPEN says so; until a first unit is acknowledged */
     bool greets;          /* the next unit goes even if it is empty: to be heard, and acknowledged */
     bool limited;         /* window or pacer hold more back */
+    bool jumped;          /* a unit with control messages went before what goes again, whose turn it is now */
     uint64_t s, order;    /* ours: on the wire, and the clock value behind it */
     uint64_t r;           /* the peer's; OPEN only */
     uint64_t incarnation; /* of the peer; 0: not known yet */
@@ -77,10 +78,17 @@ struct a3mi_sender {
     uint8_t cookie[A3MI_COOKIE_SIZE];
 };
 
+/* Whether control messages or grants wait, which go before all else. */
+static inline bool a3mi_sender_is_urgent(const struct a3mi_sender *s)
+{
+    return !a3mi_fifo_empty(&s->control.queue) || !a3mi_list_empty(&s->ready.grants);
+}
+
 /* Whether messages wait, or a unit must go because its OPEN has news, or for its own sake. */
 static inline bool a3mi_sender_has_new(const struct a3mi_sender *s)
 {
-    return !a3mi_ready_empty(&s->ready) || (s->afresh && s->next == 0) || s->greets;
+    return a3mi_sender_is_urgent(s) || !a3mi_list_empty(&s->ready.channels) || (s->afresh && s->next == 0) ||
+           s->greets;
 }
 
 static inline bool a3mi_sender_unfinished(const struct a3mi_sender *s)

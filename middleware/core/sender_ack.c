@@ -116,7 +116,13 @@ static void take_units(struct a3mi_assoc *assoc, struct a3mi_sender *sender, con
 static void lose(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struct a3mi_unit *unit)
 {
     a3mi_list_remove(&unit->list);
-    a3mi_list_push_back(&sender->lost, &unit->list);
+    /* Once: without the others the receiver may have no room for the data behind what is urgent, each time. */
+    if (A3MI_MUTATE(CONTROL_LAST, false, unit->urgent)) {
+        unit->urgent = false;
+        a3mi_list_push_front(&sender->lost, &unit->list);
+    } else {
+        a3mi_list_push_back(&sender->lost, &unit->list);
+    }
     unit->lost = true;
     unit->lost_at = assoc->now;
     sender->in_flight -= unit->packet;

@@ -86,6 +86,7 @@ static void begin(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const st
     int64_t rtt = (int64_t)(uint32_t)(a3mi_assoc_time(assoc) - accept->time) * 1000;
 
     sender->state = A3MI_SENDER_OPEN;
+    assoc->opened = sender->order > assoc->opened ? sender->order : assoc->opened;
     sender->r = accept->r;
     sender->limit = accept->limit;
     a3mi_sender_name(assoc, sender, accept->incarnation);

@@ -136,11 +136,12 @@ static struct a3mi_unit *build_unit(struct a3mi_assoc *assoc, struct a3mi_sender
     unit->lost = false;
     unit->lost_at = INT64_MIN;
     unit->probed = INT64_MIN;
+    unit->urgent = a3mi_sender_is_urgent(sender);
     unit->parts_count = 0;
     a3mi_list_init(&unit->list);
     /* It is in the ring before it is filled, so that a channel detached by a hook is found in it. */
     a3mi_ring_set(&sender->ring, sender->next++, unit);
-    bool full = a3mi_channel_pack(assoc, &sender->ready, unit, room);
+    bool full = a3mi_channel_pack(assoc, &sender->ready, &sender->control, unit, room);
 
     if (unit->frames == 0 && !(sender->afresh && unit->seq == 0) && !sender->greets) {
         a3mi_ring_set(&sender->ring, --sender->next, NULL);
@@ -231,6 +232,17 @@ static struct a3mi_unit *next_again(struct a3mi_sender *sender)
 }
 
 /*
+ * Control messages do not wait until a window of lost units went again, nor the other way round: they take turns.
+ * Probes are for what is in flight.
+ */
+static bool jumps(struct a3mi_sender *sender)
+{
+    sender->jumped = !sender->jumped && sender->probes == 0 && a3mi_sender_is_urgent(sender) &&
+                     a3mi_sender_may_number(sender);
+    return A3MI_MUTATE(CONTROL_LAST, false, sender->jumped);
+}
+
+/*
  * A unit's packet is built around its frames, in place, so it cannot stand in one output twice, as it would
  * where two probes are due and one unit is in flight. A PING then does for the second: its answer tells of
  * the unit's loss.
@@ -245,6 +257,9 @@ static bool build_data(struct a3mi_assoc *assoc, struct a3mi_sender *sender, str
 {
     struct a3mi_unit *unit = next_again(sender);
 
+    if (unit != NULL && jumps(sender)) {
+        unit = NULL;
+    }
     if (sender->probes > 0) {
         sender->probes--;
     }

@@ -134,6 +134,7 @@ static void get_unit(struct a3mi_restorer *rs, struct a3mi_sender *sender, uint6
     unit->lost = true;
     unit->lost_at = INT64_MIN;
     unit->probed = INT64_MIN;
+    unit->urgent = false;
     unit->parts_count = 0;
     a3mi_list_init(&unit->list);
     a3mi_list_push_back(&sender->lost, &unit->list);
@@ -195,6 +196,9 @@ static void restore_sender(struct a3mi_restorer *rs)
         return;
     }
     sender->state = state == A3MI_SENDER_OPEN ? A3MI_SENDER_OPEN : A3MI_SENDER_OPENING;
+    if (state == A3MI_SENDER_OPEN && order > assoc->opened) {
+        assoc->opened = order;
+    }
     sender->accepted_any = accepted_any;
     sender->afresh = afresh;
     sender->r = a3mi_rd_u64(&rs->rd);

@@ -107,10 +107,12 @@ struct a3mi_assoc {
     size_t packet_max;                    /* bytes of a packet, tag excluded */
     int64_t now;                          /* of the call that is under way */
     bool leaving;                         /* goodbye was said */
+    bool acks_late; /* the last output had no room for some of ack_now: they are the first of the next */
 
     uint64_t ck; /* the clock: the last value given */
     uint64_t
         dropped; /* the highest r, as clock value, that was deleted after accepting although its sender was not done */
+    uint64_t opened;      /* the highest clock value behind an s that was accepted */
     uint64_t last_number; /* of a transmission */
     struct a3mi_perm64 perm;
     uint8_t cookie_key[16];

@@ -38,6 +38,8 @@ struct a3mi_unit {
     uint8_t count;   /* transmissions; stays at 255 */
     uint8_t flags;   /* of the DATA packet */
     bool lost;       /* in `lost`, not in `sent` */
+    bool
+        urgent; /* it has control messages or grants: the first time that it is lost, it is the first to go again */
     int64_t lost_at; /* when it was found to be lost last; INT64_MIN: never */
     int64_t probed;  /* a probe took the place of the transmission sent then; INT64_MIN: none did */
     struct a3mi_rate_stamp rate;

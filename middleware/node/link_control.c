@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Link control: what peers say about links (proto/control.h), and what happens
- * to a node's links when a peer's incarnation is over. [engine lock held]
+ * Link control: what peers say about links (proto/control.h). [engine lock held]
  *
  * The checks of a request have a fixed order, final reasons first, so that a
  * requester never retries what cannot succeed: types that do not go together,
@@ -44,13 +43,19 @@ static bool say(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarna
     return size > 0 && a3mi_assoc_control(node->assoc, peer, incarnation, buf, size, now) == A3M_OK;
 }
 
+/* Both ends have agreed on it, and it has their numbers. */
+static bool is_settled(const struct a3mi_link *link)
+{
+    return link->state == A3MI_LINK_UP || link->state == A3MI_LINK_ENDING ||
+           link->state == A3MI_LINK_FINISHING || link->state == A3MI_LINK_ABORTING;
+}
+
 bool a3mi_link_say(struct a3mi_link *link, struct a3mi_control *control, int64_t now)
 {
     if (link->peer == NULL) {
         return false;
     }
-    bool known = link->state == A3MI_LINK_UP || link->state == A3MI_LINK_ENDING ||
-                 link->state == A3MI_LINK_FINISHING || link->state == A3MI_LINK_ABORTING;
+    bool known = is_settled(link);
     control->author_link = link->number;
     control->addressee_link = known ? link->peer_number : 0;
     if (known) {
@@ -87,7 +92,7 @@ void a3mi_link_refuse_crossed(struct a3mi_link *link, int64_t now)
     uint32_t refusal = link->socket->closed ? A3MI_REFUSAL_CLOSED
                        : link->unlinking    ? A3MI_REFUSAL_CANCELED
                                             : A3MI_REFUSAL_NOT_READY;
-    if (link->crossed != 0 && link->peer != NULL) {
+    if (A3MI_MUTATE(LINK_LEAVES_CROSSED, false, link->crossed != 0) && link->peer != NULL) {
         answer(link->socket->node, link->peer, link->crossed_by, &to, A3MI_CONTROL_REFUSE, refusal, "", now);
     }
     link->crossed = 0;
@@ -327,6 +332,16 @@ static struct a3mi_link *find_link(struct a3mi_node *node, struct a3mi_peer *pee
     return NULL;
 }
 
+/*
+ * An acceptance of a request that was settled by the other end's, which crossed it, and came to be another link there:
+ * that end gave up what it had asked for since, and took the late request for a new one. There is no such link.
+ */
+static bool is_anothers(const struct a3mi_link *link, const struct a3mi_control *control)
+{
+    return control->kind == A3MI_CONTROL_ACCEPT && is_settled(link) &&
+           link->peer_number != control->author_link;
+}
+
 /* [socket] Which of the three refusals it is for the machine; notes why. */
 static enum a3mi_link_event refusal_event(struct a3mi_link *link, const struct a3mi_control *control)
 {
@@ -428,6 +443,9 @@ void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64
         return;
     }
     struct a3mi_link *link = find_link(node, peer, &control);
+    if (link != NULL && A3MI_MUTATE(LINK_ANOTHERS, false, is_anothers(link, &control))) {
+        link = NULL;
+    }
     if (link == NULL && a3mi_peer_control_waiting(peer, incarnation) >= ANSWERS_WAITING) {
         node->requests_unanswered++;
         return;
@@ -449,93 +467,6 @@ void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64
 }
 
 /* ---- Peers ------------------------------------------------------------------------------- */
-
-static bool concerned(const struct a3mi_link *link, uint64_t incarnation)
-{
-    switch (link->state) {
-    case A3MI_LINK_UP:
-    case A3MI_LINK_ENDING:
-    case A3MI_LINK_ABORTING:
-    case A3MI_LINK_FINISHING: return link->incarnation == incarnation;
-    /* A request to another incarnation is still under way: to forget it would be to misread its answer. */
-    case A3MI_LINK_REQUESTING:
-    case A3MI_LINK_CANCELLING: return A3MI_MUTATE(LINK_ENDS_ANY, true, link->asked == incarnation);
-    default: return false;
-    }
-}
-
-void a3mi_link_on_peer_bound(struct a3mi_peer *peer, uint64_t incarnation)
-{
-    A3MI_LIST_FOREACH (it, a3mi_peer_links(peer)) {
-        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
-        if (link->asked == 0) {
-            link->asked = incarnation;
-        }
-    }
-}
-
-/* Also told of links that nothing was sent on: what is sent next will wait as long. */
-void a3mi_link_on_peer_silent(struct a3mi_peer *peer, uint64_t incarnation, int64_t since)
-{
-    A3MI_LIST_FOREACH (it, a3mi_peer_links(peer)) {
-        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
-        if (link->incarnation == incarnation) {
-            atomic_store_explicit(&link->silent_since, since != INT64_MAX ? since : 0, memory_order_relaxed);
-        }
-    }
-}
-
-static int end_code(enum a3mi_peer_end why)
-{
-    switch (why) {
-    case A3MI_PEER_SILENT: return A3M_ESILENT;
-    case A3MI_PEER_TOO_MUCH: return A3M_ENOMEM;
-    default: return A3M_ERESTARTED;
-    }
-}
-
-/* What a policy gave up is told. */
-static void report_end(struct a3mi_node *node, const struct a3mi_peer *peer, enum a3mi_peer_end why,
-                       uint64_t links, const struct a3mi_given_up *before)
-{
-    struct a3mi_given_up lost = a3mi_node_given_up(node);
-    if (node->closing || (why != A3MI_PEER_SILENT && why != A3MI_PEER_TOO_MUCH)) {
-        return;
-    }
-    node->peers_silent += why == A3MI_PEER_SILENT;
-    lost.undelivered -= before->undelivered;
-    lost.unknown -= before->unknown;
-    lost.unread -= before->unread;
-    a3mi_node_report_given_up(node, peer, end_code(why), links, &lost);
-}
-
-void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
-                             enum a3mi_peer_end why, int64_t now)
-{
-    struct a3mi_given_up before = a3mi_node_given_up(node);
-    uint64_t links = 0;
-    a3mi_peer_hold(peer);
-    A3MI_LIST_FOREACH_SAFE (it, next, a3mi_peer_links(peer)) {
-        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
-        if (!concerned(link, incarnation)) {
-            continue;
-        }
-        links++;
-        struct a3mi_socket *socket = link->socket;
-        a3mi_socket_ref(socket);
-        a3mi_socket_lock(socket);
-        if (!link->ended) {
-            link->reason = end_code(why);
-        }
-        a3mi_link_step(link, link->incoming || link->ended ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL,
-                       now);
-        a3mi_socket_unlock_turn(socket, socket->node->turn);
-        a3mi_socket_unref(socket);
-    }
-    a3mi_unheard_forget(node, peer, incarnation);
-    report_end(node, peer, why, links, &before);
-    a3mi_peer_release(node->assoc, peer);
-}
 
 /* [socket] This link stands for another from here on. */
 static void join(struct a3mi_link *link, struct a3mi_link *twin, int64_t now)

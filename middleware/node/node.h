@@ -471,7 +471,7 @@ void a3mi_link_wanted(struct a3mi_link *link);
 struct a3mi_link *a3mi_link_find_pair(struct a3mi_socket *socket, const struct a3mi_peer *peer,
                                       const struct a3mi_name *tag, const struct a3mi_link *but);
 
-/* ---- link.c, link_control.c, link_api.c ---------------------------------------- */
+/* ---- link.c, link_control.c, link_ended.c, link_api.c -------------------------- */
 
 struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming);
 /* [engine] [socket] Runs the machine, actions included. `info` is what the event brought, or NULL. */

@@ -43,17 +43,20 @@ hidden byte LASTS = 1;   /* times that an interval is the last one */
 hidden byte CLOSES = 0;  /* of sockets */
 hidden byte RESTARTS = 0;
 hidden byte GIVEUPS = 0;
+hidden byte EARLIES = 0; /* times that the other is given up before anybody accepted what waits for it */
 hidden byte ABORTS = 0;  /* ends by force */
 hidden byte FORGETS = 0; /* of what is owed */
 RULE(LINK_BOTH_ANSWER) RULE(LINK_NONE_ANSWERS) RULE(LINK_END_UNKNOWN) RULE(LINK_ACCEPT_UNKNOWN)
-RULE(LINK_ANY_NUMBER) RULE(LINK_NO_REPLACE) RULE(LINK_ENDS_ANY) RULE(NOT_OWED) RULE(NOT_AFRESH)
+RULE(LINK_ANY_NUMBER) RULE(LINK_NO_REPLACE) RULE(LINK_ENDS_ANY) RULE(LINK_LEAVES_CROSSED)
+RULE(LINK_ANOTHERS) RULE(LINK_ANSWERS_THE_DEAD) RULE(NOT_OWED) RULE(NOT_AFRESH)
 
 inline read_parameters()
 {
-    READ(ASKS) READ(UNLINKS) READ(REFUSALS) READ(LASTS) READ(CLOSES) READ(RESTARTS) READ(GIVEUPS) READ(FORGETS) READ(ABORTS)
+    READ(ASKS) READ(UNLINKS) READ(REFUSALS) READ(LASTS) READ(CLOSES) READ(RESTARTS) READ(GIVEUPS) READ(FORGETS) READ(ABORTS) READ(EARLIES)
     READ(MUTATE_LINK_BOTH_ANSWER) READ(MUTATE_LINK_NONE_ANSWERS) READ(MUTATE_LINK_END_UNKNOWN)
     READ(MUTATE_LINK_ACCEPT_UNKNOWN) READ(MUTATE_LINK_ANY_NUMBER) READ(MUTATE_LINK_NO_REPLACE)
-    READ(MUTATE_LINK_ENDS_ANY) READ(MUTATE_NOT_OWED) READ(MUTATE_NOT_AFRESH)
+    READ(MUTATE_LINK_ENDS_ANY) READ(MUTATE_LINK_LEAVES_CROSSED) READ(MUTATE_LINK_ANOTHERS)
+    READ(MUTATE_LINK_ANSWERS_THE_DEAD) READ(MUTATE_NOT_OWED) READ(MUTATE_NOT_AFRESH)
     skip
 }
 
@@ -72,6 +75,7 @@ byte number[2 * SLOTS], peer[2 * SLOTS];
 bool incoming[2 * SLOTS], attached[2 * SLOTS]; /* asked for by the peer; has a number that is in use */
 bool gone[2 * SLOTS];  /* its socket was closed: no request finds it */
 bool alone[2 * SLOTS]; /* its peer forgot it */
+byte crossed[2 * SLOTS]; /* the other's request that crossed its own, which nobody has answered; 0: none */
 byte asked[2 * SLOTS]; /* the incarnation that the request went to; 0: not known yet */
 
 byte last_number[2];
@@ -81,7 +85,7 @@ byte bound[2];   /* the other's that the sender is bound to; 0: none yet, or the
 bool owes[2], told[2]; /* gave the other up, who has not heard of it; the news are on their way */
 bool closed[2];
 byte asks[2];
-byte unlinks, refusals, lasts, closes, restarts, giveups, forgets, aborts;
+byte unlinks, refusals, lasts, closes, restarts, giveups, earlies, forgets, aborts;
 
 hidden byte l, i, next, n_up, ended;
 hidden short actions;
@@ -181,7 +185,7 @@ inline step(l_, event_)
     look_up(state[l_], event_);
     printf("link %d: state %d, event %d: state %d\n", l_, state[l_], event_, next);
     if
-    :: actions & DO_ATTACH -> peer[l_] = author; asked[l_] = 0; alone[l_] = false
+    :: actions & DO_ATTACH -> peer[l_] = author; crossed[l_] = 0; asked[l_] = 0; alone[l_] = false
     :: !(actions & DO_ATTACH) && state[l_] != RETRYING && next == RETRYING ->
         attached[l_] = false;
         asked[l_] = 0
@@ -195,7 +199,13 @@ inline step(l_, event_)
     /* between two that keep to the rules nothing odd happens, unless one forgot the other */
     assert(!(actions & DO_COUNT_ODD) || giveups + forgets > 0);
     if
+    :: (actions & DO_CLOSE) && crossed[l_] != 0 && !MUTATED(LINK_LEAVES_CROSSED) -> /* a3mi_link_refuse_crossed */
+        send(1 - END_OF(l_), REFUSE, 0, crossed[l_], met[END_OF(l_)])
+    :: else
+    fi;
+    if
     :: actions & DO_CLOSE ->
+        crossed[l_] = 0;
         number[l_] = 0;
         peer[l_] = 0;
         incoming[l_] = false;
@@ -278,7 +288,7 @@ inline on_request(e_, refusal_)
     find_pair(e_);
     if
     :: closed[e_] -> refusals++; send(1 - e_, REFUSE, 0, author, met[e_])
-    :: !closed[e_] && CROSSES(e_) -> step(l, ON_CROSSING)
+    :: !closed[e_] && CROSSES(e_) -> crossed[l] = author; step(l, ON_CROSSING)
     :: else ->
         if
         :: l != NONE && state[l] == CANCELLING -> l = NONE
@@ -328,6 +338,10 @@ inline on_answer(e_, event_)
 {
     find_link(e_);
     if
+    :: l != NONE && kind == ACCEPT && KNOWN(l) && peer[l] != author && !MUTATED(LINK_ANOTHERS) -> l = NONE /* it is another's by now */
+    :: else
+    fi;
+    if
     :: l != NONE -> step(l, event_)
     :: l == NONE ->
         if
@@ -343,6 +357,16 @@ inline on_answer(e_, event_)
 /* a3mi_link_on_peer_ended: the other's incarnation `ended` is over, or what was made with it. */
 inline on_peer_ended(e_)
 {
+    l = e_ * SLOTS;
+    do
+    :: l < (e_ + 1) * SLOTS ->
+        if
+        :: met[e_] == ended && !MUTATED(LINK_ANSWERS_THE_DEAD) -> crossed[l] = 0 /* who asked is over, and waits for no answer */
+        :: else
+        fi;
+        l++
+    :: else -> break
+    od;
     l = e_ * SLOTS;
     do
     :: l < (e_ + 1) * SLOTS ->
@@ -400,6 +424,7 @@ inline forget_links(e_)
     do
     :: l < (e_ + 1) * SLOTS ->
         state[l] = CLOSED;
+        crossed[l] = 0;
         number[l] = 0;
         peer[l] = 0;
         incoming[l] = false;
@@ -492,6 +517,18 @@ inline give_up(e_, loses_)
     fi
 }
 
+/* What waits for whoever accepts it is given up: nothing of it was said, and nobody is owed anything. */
+inline give_up_early(e_)
+{
+    earlies++;
+    printf("end %d gives up whoever is there\n", e_);
+    drop_way(1 - (e_));
+    ended = NONE;
+    bind(e_, NONE); /* what is refused meanwhile goes its own way */
+    bound[e_] = 0;
+    on_peer_ended(e_)
+}
+
 inline tell(e_)
 {
     assert(nfull(way[1 - (e_)]));
@@ -541,6 +578,10 @@ inline forget_debt(e_)
 #define PAIR(m_, l_)  (state[m_] == UP && number[m_] == peer[l_] && peer[m_] == number[l_])
 #define IS_PAIRED(l_) (PAIR((1 - END_OF(l_)) * SLOTS, l_) || PAIR((1 - END_OF(l_)) * SLOTS + 1, l_) || \
                        PAIR((1 - END_OF(l_)) * SLOTS + 2, l_) || PAIR((1 - END_OF(l_)) * SLOTS + 3, l_))
+/* Its request crossed one that is asked again: that one it will take. */
+#define AGAIN(m_, l_)  (state[m_] == RETRYING && crossed[m_] == number[l_])
+#define IS_CROSSED(l_) (AGAIN((1 - END_OF(l_)) * SLOTS, l_) || AGAIN((1 - END_OF(l_)) * SLOTS + 1, l_) || \
+                        AGAIN((1 - END_OF(l_)) * SLOTS + 2, l_) || AGAIN((1 - END_OF(l_)) * SLOTS + 3, l_))
 #define QUIET         (len(way[0]) == 0 && len(way[1]) == 0 && (MUTATED(NOT_AFRESH) || (!owes[0] && !owes[1])))
 
 inline check()
@@ -563,7 +604,8 @@ inline check()
                    owes[1 - END_OF(l)] || forgets > 0 ||
                    way[END_OF(l)]??[REQUEST, _, _] || way[1 - END_OF(l)]??[ACCEPT, eval(number[l]), eval(peer[l])]);
             assert(!QUIET || IS_PAIRED(l) || alone[l])
-        :: else -> assert(!QUIET || state[l] == CLOSED || state[l] == RETRYING || state[l] == FINISHING || alone[l])
+        :: else -> assert(!QUIET || state[l] == CLOSED || state[l] == RETRYING || state[l] == FINISHING || alone[l] ||
+                        (state[l] == REQUESTING && IS_CROSSED(l)))
         fi;
         l++
     :: else -> break
@@ -617,6 +659,7 @@ inline check()
     :: d_step { restarts < RESTARTS && NO_NEWS -> restart(e_, true); DONE }                              \
     :: d_step { giveups < GIVEUPS && NO_NEWS && bound[e_] != 0 && (FORGETS == 0 || (e_) == 0) -> give_up(e_, false); DONE }             \
     :: d_step { giveups < GIVEUPS && NO_NEWS && bound[e_] != 0 && (FORGETS == 0 || (e_) == 0) -> give_up(e_, true); DONE }              \
+    :: d_step { earlies < EARLIES && bound[e_] == 0 && nempty(way[1 - (e_)]) && !PENDING(1 - (e_)) -> give_up_early(e_); DONE } \
     :: d_step { owes[e_] && !told[e_] && !MUTATED(NOT_AFRESH) -> tell(e_); DONE }                                                \
     :: d_step { forgets < FORGETS && owes[e_] && !told[e_] && empty(way[e_]) && !ANY(e_, != CLOSED) ->    \
         forget_debt(e_); DONE }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sockets of simulated nodes, and what applications do with them (node_sim.h). */
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,10 @@ static void ask(struct sim_app *app, const struct sim_wish *wish)
     } else {
         (void)snprintf(peer, sizeof(peer), "n%u/s%u", wish->node, wish->app);
     }
-    int result = a3m_socket_link(app->socket, peer, NULL);
+    char question[40];
+    a3m_link_options options = {.size = sizeof(options), .metadata = question};
+    options.metadata_size = sim_door_question(app, question, sizeof(question));
+    int result = a3m_socket_link_with(app->socket, peer, &options, NULL);
     if (result != A3M_OK && result != A3M_EEXIST) {
         sim_fail(sim_of(app), "a link to %s cannot be asked for: %s", peer, a3m_strerror(result));
     }
@@ -74,6 +78,7 @@ void sim_app_reopen(struct sim_app *app)
     set(app, A3M_OPT_CREDIT_MESSAGES, app->credit_messages);
     set(app, A3M_OPT_CREDIT_BYTES, app->credit_bytes);
     set(app, A3M_OPT_LINK_RETRY_MAX, sim_of(app)->options.retry_max);
+    sim_door_set(app);
     set_order(app, app->ordered < 0 ? !types[app->type]->unordered : app->ordered > 0);
     for (uint32_t i = 0; i < app->wish_count; i++) {
         ask(app, &app->wishes[i]);
@@ -102,6 +107,7 @@ void sim_open(struct sim *sim, uint32_t node, uint32_t index, enum sim_type type
     if (!app->wanted || !app->open) {
         app->type = type;
         app->ordered = -1;
+        app->door = SIM_DOOR_NONE;
         app->credit_messages = credit_messages;
         app->credit_bytes = credit_bytes;
     }
@@ -149,7 +155,31 @@ static bool is_link_with(const a3m_link_info *info, uint32_t peer, uint32_t peer
            (strcmp(info->peer_node, node) == 0 || info->peer_node[0] == '\0');
 }
 
-void sim_unlink(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, uint32_t peer_app)
+/* What it gave up is in its report, and in what the node counts. */
+static void cut(struct sim_app *app, a3m_link link)
+{
+    struct sim *sim = sim_of(app);
+    a3m_abort_report report = {.size = sizeof(report)};
+    struct a3mi_given_up before = a3mi_node_given_up(app->node->inside);
+    int result = a3m_link_abort(link, &report);
+    struct a3mi_given_up after = a3mi_node_given_up(app->node->inside);
+    if (result != A3M_OK) {
+        sim_fail(sim, "a link cannot be aborted: %s", a3m_strerror(result));
+    } else if (after.undelivered - before.undelivered != report.undelivered ||
+               after.unknown - before.unknown != report.unknown) {
+        sim_fail(sim,
+                 "an abort reports %" PRIu64 " undelivered, %" PRIu64 " unknown, its node counts %" PRIu64
+                 " and %" PRIu64,
+                 report.undelivered, report.unknown, after.undelivered - before.undelivered,
+                 after.unknown - before.unknown);
+    }
+    sim->aborts++;
+    sim->abandoned += report.undelivered + report.unknown;
+    app->node->dirty = true;
+}
+
+static void end_links(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, uint32_t peer_app,
+                      bool by_force)
 {
     struct sim_app *app = &sim->nodes[node].apps[index];
     a3m_link links[16];
@@ -163,9 +193,23 @@ void sim_unlink(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, u
     for (int i = 0; i < n && i < 16; i++) {
         a3m_link_info info = {.size = sizeof(info)};
         if (a3m_link_get_info(links[i], &info) == A3M_OK && is_link_with(&info, peer, peer_app)) {
-            (void)a3m_link_end(links[i]);
+            if (by_force) {
+                cut(app, links[i]);
+            } else {
+                (void)a3m_link_end(links[i]);
+            }
         }
     }
+}
+
+void sim_unlink(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, uint32_t peer_app)
+{
+    end_links(sim, node, index, peer, peer_app, false);
+}
+
+void sim_abort(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, uint32_t peer_app)
+{
+    end_links(sim, node, index, peer, peer_app, true);
 }
 
 /* ---- What they do ---------------------------------------------------------------------- */

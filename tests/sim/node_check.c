@@ -113,7 +113,8 @@ static const char *app_lacks(struct sim *sim, struct sim_app *app)
         return "requests have no outcome";
     }
     for (uint32_t i = 0; i < app->wish_count; i++) {
-        if (is_sensible(sim, app, &app->wishes[i]) && !has_wish(app, &app->wishes[i])) {
+        if (is_sensible(sim, app, &app->wishes[i]) && !has_wish(app, &app->wishes[i]) &&
+            !sim_door_refused(app, &app->wishes[i])) {
             return "a link that is wanted is not up";
         }
     }
@@ -166,6 +167,7 @@ bool sim_settled(struct sim *sim, const char **why)
 
 static void check_link(struct sim *sim, const struct a3mi_link *link)
 {
+    sim_door_check_refused(sim, link);
     if (link->state != A3MI_LINK_UP) {
         return;
     }
@@ -198,6 +200,14 @@ static void check_credit_is_back(struct sim *sim, const struct a3mi_link *link)
     if (is_up(link) &&
         (messages >= (link->capacity_messages + 3) / 4 || bytes >= (link->capacity_bytes + 3) / 4)) {
         sim_fail(sim, "credit was not returned: %" PRIu64 " messages, %" PRIu64 " bytes", messages, bytes);
+    }
+}
+
+static void check_told(struct sim *sim, const struct a3mi_link *link)
+{
+    const struct a3mi_link *other = is_up(link) ? other_end(sim, link) : NULL;
+    if (other != NULL) {
+        sim_door_check_told(sim, link, other);
     }
 }
 
@@ -256,6 +266,7 @@ void sim_check(struct sim *sim)
 {
     sim_check_always(sim);
     for_links(sim, check_credit_is_back);
+    for_links(sim, check_told);
     for (uint32_t i = 0; i < sim->options.nodes; i++) {
         struct sim_node *node = &sim->nodes[i];
         if (node->alive) {
@@ -318,6 +329,9 @@ static void heal_node(struct sim *sim, struct sim_node *node)
         sim_pause(sim, node->index, i, false);
         sim_pace(sim, node->index, i, 0);
         sim_release(&node->apps[i]);
+        if (node->apps[i].door == SIM_DOOR_LATER) {
+            sim_door(sim, node->index, i, SIM_DOOR_OPEN); /* those that are shut stay so */
+        }
     }
 }
 
@@ -404,7 +418,8 @@ void sim_ask_again(struct sim *sim)
         for (uint32_t j = 0; j < SIM_APPS; j++) {
             const struct sim_app *app = &sim->nodes[i].apps[j];
             for (uint32_t k = 0; k < app->wish_count && app->open; k++) {
-                if (is_sensible(sim, app, &app->wishes[k]) && !has_wish(app, &app->wishes[k])) {
+                if (is_sensible(sim, app, &app->wishes[k]) && !has_wish(app, &app->wishes[k]) &&
+                    !sim_door_refused(app, &app->wishes[k])) {
                     sim_link(sim, i, j, app->wishes[k].node, app->wishes[k].app, app->wishes[k].by_address);
                 }
             }

@@ -14,12 +14,13 @@ struct pair {
 struct draw {
     struct sim_plan *plan;
     struct a3mi_rng rng;
-    struct a3mi_rng orders, credits; /* of their own: what else is drawn stays what it was without */
+    struct a3mi_rng orders, credits, doors; /* of their own: what else is drawn stays what it was without */
     int64_t at;
     struct pair pairs[PAIRS_MAX];
     size_t pair_count;
     int64_t types[SIM_NODES][SIM_HUB]; /* -1: none */
     size_t large;                      /* messages of a megabyte so far */
+    bool doorless;
 };
 
 static uint64_t below(struct draw *draw, uint64_t n)
@@ -183,6 +184,23 @@ static void draw_credit(struct draw *draw)
     }
 }
 
+/* Doors open and shut, and links are ended by force: in every other plan. */
+static void draw_door(struct draw *draw)
+{
+    struct a3mi_rng *rng = &draw->doors;
+    const struct pair *pair = &draw->pairs[a3mi_rng_below(rng, draw->pair_count)];
+    bool sender = a3mi_rng_below(rng, 2) == 0;
+    int64_t node = sender ? pair->from : pair->to;
+    int64_t app = sender ? pair->from_app : pair->to_app;
+    switch (draw->doorless ? 99 : a3mi_rng_below(rng, 12)) {
+    case 0: ADD(draw, "door", node, app, (int64_t)a3mi_rng_below(rng, SIM_DOOR_SHUT + 1)); return;
+    case 1:
+        ADD(draw, "abort", node, app, sender ? pair->to : pair->from, sender ? pair->to_app : pair->from_app);
+        return;
+    default: return;
+    }
+}
+
 /* ---- Faults --------------------------------------------------------------------------------- */
 
 static void draw_path_fault(struct draw *draw)
@@ -255,6 +273,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
     a3mi_rng_init(&draw.rng, seed ^ 0x706c616eu);
     a3mi_rng_init(&draw.orders, seed ^ 0x6f726472u);
     a3mi_rng_init(&draw.credits, seed ^ 0x63726564u);
+    a3mi_rng_init(&draw.doors, seed ^ 0x646f6f72u);
+    draw.doorless = a3mi_rng_below(&draw.doors, 2) == 0;
     for (int i = 0; i < SIM_NODES * SIM_HUB; i++) {
         draw.types[i / SIM_HUB][i % SIM_HUB] = -1;
     }
@@ -275,5 +295,6 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
             draw_work(&draw);
         }
         draw_credit(&draw);
+        draw_door(&draw);
     }
 }

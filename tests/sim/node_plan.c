@@ -20,6 +20,7 @@ enum range {
     MS,
     MASK,
     RATE, /* bytes a second */
+    DOOR,
 };
 
 static const int64_t most[] = {
@@ -34,6 +35,7 @@ static const int64_t most[] = {
     [MS] = 1000000,
     [MASK] = INT64_MAX,
     [RATE] = INT64_C(10000000000),
+    [DOOR] = SIM_DOOR_SHUT,
 };
 
 struct sim_verb {
@@ -75,6 +77,16 @@ static void play_link(struct sim *sim, const int64_t *a)
 static void play_unlink(struct sim *sim, const int64_t *a)
 {
     sim_unlink(sim, u32(a[0]), u32(a[1]), u32(a[2]), u32(a[3]));
+}
+
+static void play_abort(struct sim *sim, const int64_t *a)
+{
+    sim_abort(sim, u32(a[0]), u32(a[1]), u32(a[2]), u32(a[3]));
+}
+
+static void play_door(struct sim *sim, const int64_t *a)
+{
+    sim_door(sim, u32(a[0]), u32(a[1]), (enum sim_door)a[2]);
 }
 
 static void play_send(struct sim *sim, const int64_t *a)
@@ -218,6 +230,8 @@ static const struct sim_verb verbs[] = {
     {"close", play_close, 2, {NODE, APP}},
     {"link", play_link, 5, {NODE, APP, NODE, APP, FLAG}},
     {"unlink", play_unlink, 4, {NODE, APP, NODE, APP}},
+    {"abort", play_abort, 4, {NODE, APP, NODE, APP}},
+    {"door", play_door, 3, {NODE, APP, DOOR}},
     {"send", play_send, 4, {NODE, APP, COUNT, SIZE}},
     {"order", play_order, 3, {NODE, APP, FLAG}},
     {"credit", play_credit, 4, {NODE, APP, COUNT, SIZE}},

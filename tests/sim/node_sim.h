@@ -31,6 +31,9 @@
 
 enum sim_type { SIM_PUSH, SIM_PULL, SIM_REQ, SIM_REP };
 
+/* What a socket answers to who asks for a link: nobody is asked; yes; not now; never. */
+enum sim_door { SIM_DOOR_NONE, SIM_DOOR_OPEN, SIM_DOOR_LATER, SIM_DOOR_SHUT };
+
 struct sim_wish {
     uint32_t node, app;
     bool by_address;
@@ -57,8 +60,10 @@ struct sim_app {
     struct sim_life *life; /* NULL: nothing sent yet */
     int ordered;           /* 0 or 1: of the links that it makes; -1: as its type has it */
     bool unordered;        /* some links of this socket may keep no order */
-    bool paused;           /* takes nothing */
-    int64_t take_every;    /* ns between messages that it takes; 0: all at once */
+    enum sim_door door;
+    char answer[32];    /* what it tells who may come in */
+    bool paused;        /* takes nothing */
+    int64_t take_every; /* ns between messages that it takes; 0: all at once */
     int64_t take_at;
     struct sim_wish wishes[SIM_LINKS];
     uint32_t wish_count;
@@ -116,6 +121,8 @@ struct sim {
     struct sim_book book;
     struct sim_node nodes[SIM_NODES];
     uint64_t turns, messages;
+    uint64_t questions, answers[SIM_DOOR_SHUT + 1]; /* asked by links; given by doors */
+    uint64_t aborts, abandoned;                     /* links ended by force, and messages given up by that */
     uint64_t overtaken; /* of these: behind a later one, as their sockets let it be */
     bool failed;
     char failure[400];
@@ -158,6 +165,8 @@ void sim_link(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, uin
               bool by_address);
 /* Ends the link with a peer's socket at this end, whoever asked for it. */
 void sim_unlink(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, uint32_t peer_app);
+/* The same by force; what that gave up must be what it reports. */
+void sim_abort(struct sim *sim, uint32_t node, uint32_t index, uint32_t peer, uint32_t peer_app);
 void sim_send(struct sim *sim, uint32_t node, uint32_t index, uint32_t count, uint32_t size);
 /* How it takes messages: never, or one in `every` ns, or (0) all at once. */
 void sim_pause(struct sim *sim, uint32_t node, uint32_t index, bool paused);
@@ -174,6 +183,20 @@ void sim_release(struct sim_app *app);
 void sim_app_reopen(struct sim_app *app);
 void sim_app_over(struct sim_app *app);
 void sim_app_run(struct sim_app *app);
+
+/* ---- Their doors: node_door.c --------------------------------------------------------- */
+
+/* From now on; also when the socket is opened again. */
+void sim_door(struct sim *sim, uint32_t node, uint32_t index, enum sim_door door);
+/* Of this package: an open socket gets its hook; what a link tells with its question (returns the size). */
+void sim_door_set(struct sim_app *app);
+size_t sim_door_question(struct sim_app *app, char *text, size_t size);
+/* Both ends of a link that is up know what the other one told. */
+void sim_door_check_told(struct sim *sim, const struct a3mi_link *link, const struct a3mi_link *other);
+/* A link that was refused for good says by whom. */
+void sim_door_check_refused(struct sim *sim, const struct a3mi_link *link);
+/* Whether the socket's wish was refused for good, and is over at both ends. */
+bool sim_door_refused(const struct sim_app *app, const struct sim_wish *wish);
 
 /* ---- What must hold: node_check.c ---------------------------------------------------- */
 

@@ -135,6 +135,26 @@ static void test_crossing_request_of_one_that_gave_up_and_unlinked_is_refused(vo
          "13821172 unlink 0 3 1 3\n");
 }
 
+/*
+ * A asked by address, where B was not yet, and then by name, which B accepted elsewhere. B came to the address, and took
+ * A's OPEN there for a late one, as it was older than the one that it had accepted: as long as the two had anything
+ * to say to each other, A's request was not heard, and A's hook refused B's own, which it would have met.
+ */
+static void test_request_by_address_from_before_the_peer_was_there_is_heard(void **arg)
+{
+    (void)arg;
+    play("plan 4000940 2 8 2000 1 0 500 0 0\n"
+         "0 open 0 2 0 1 2000\n"
+         "0 open 1 1 1 0 0\n"
+         "274269 kill 0\n"
+         "737922 move 1\n"
+         "1104315 start 0\n"
+         "7005377 send 0 2 1 1\n"
+         "7074801 link 0 2 1 1 1\n"
+         "7075177 link 1 1 0 2 0\n"
+         "7075177 door 0 2 3\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +165,7 @@ int main(void)
         cmocka_unit_test(test_crossing_request_refused_by_a_closed_socket_is_no_violation),
         cmocka_unit_test(test_response_from_an_address_that_was_left_since_moves_nothing),
         cmocka_unit_test(test_crossing_request_of_one_that_gave_up_and_unlinked_is_refused),
+        cmocka_unit_test(test_request_by_address_from_before_the_peer_was_there_is_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

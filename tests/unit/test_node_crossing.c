@@ -338,6 +338,44 @@ static void test_forgotten_link_asked_for_again_takes_the_place_of_the_old(void 
     end(&world);
 }
 
+/*
+ * A gave up what B's request had met, and took the request, which was late, for a new one: its acceptance names another
+ * link than the one that B has, which may be ending, and B says that there is none.
+ */
+static void test_acceptance_of_a_request_that_was_settled_otherwise_is_ended(void **arg)
+{
+    (void)arg;
+    struct world world;
+    uint8_t bytes[A3MI_CONTROL_MAX];
+    make(&world, "a");
+    (void)ask(world.push, "b/y");
+    (void)ask(world.pull, world.x);
+    settle(&world);
+    assert_linked(&world);
+    struct a3mi_peer *a = a3mi_peer_find(world.in_b->assoc, &world.in_a->id);
+    struct a3mi_link *link = a3mi_container_of(a3mi_peer_links(a)->prev, struct a3mi_link, on_peer);
+    const struct a3mi_control late = {.kind = A3MI_CONTROL_ACCEPT,
+                                      .author_link = link->peer_number + 1,
+                                      .addressee_link = link->number,
+                                      .author_tag = link->peer_tag,
+                                      .type = "PUSH",
+                                      .index = 99};
+    size_t size = a3mi_control_encode(&late, bytes, sizeof(bytes));
+    assert_true(size > 0);
+    uint64_t incarnation = world.in_a->incarnation;
+    struct a3mi_turn turn = {.now = world.now};
+    a3mi_wakes_init(&turn.wakes);
+    world.in_b->turn = &turn;
+    a3mi_link_on_control(world.in_b, a, incarnation, bytes, size, world.now);
+    world.in_b->turn = NULL;
+    (void)a3mi_wakes_run(&turn.wakes);
+    assert_int_equal(a3mi_peer_control_waiting(a, incarnation), 1); /* END */
+    assert_int_equal(world.in_b->odd_controls, 0);
+    settle(&world);
+    assert_linked(&world);
+    end(&world);
+}
+
 /* Of two ends that ask at once the one with the greater name answers: A once, B once. */
 static void test_crossing_both_asked_one_link(void **arg)
 {
@@ -370,6 +408,7 @@ static void test_crossing_given_up_both_agree(void **arg)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_acceptance_of_a_request_that_was_settled_otherwise_is_ended),
         cmocka_unit_test(test_crossing_both_asked_one_link),
         cmocka_unit_test(test_crossing_asked_again_the_second_link_is_up_at_both),
         cmocka_unit_test(test_crossing_socket_opened_again_the_second_link_is_up_at_both),

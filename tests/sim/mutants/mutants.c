@@ -39,10 +39,12 @@ struct program {
 static const struct program programs[] = {
     {"named schedules", core_named_main, false, false},
     {"nodes that move", core_move_main, false, false},
+    {"control beside data", core_control_main, false, false},
     {"schedules with restarts", core_restarts_main, false, false},
     {"schedules with addresses", core_addresses_main, false, false},
     {"hostile packets", core_hostile_records_main, false, false},
     {"crossing requests", node_crossing_main, true, false},
+    {"what the campaign found", node_found_main, true, false},
     {"random schedules", core_random_main, false, false},
     {"many random schedules", core_random_main, false, true},
 };

@@ -5,10 +5,12 @@
 
 int core_named_main(void);
 int core_move_main(void);
+int core_control_main(void);
 int core_restarts_main(void);
 int core_hostile_records_main(void);
 int core_addresses_main(void);
 int core_random_main(void);
 int node_crossing_main(void);
+int node_found_main(void);
 
 #endif
