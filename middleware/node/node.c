@@ -244,6 +244,11 @@ static int make_reader(struct a3mi_node *node)
     return a3mi_reader_new(&node->reader, &config, &a3mi_engine_ops, node);
 }
 
+static void ring(struct a3mi_parker *bell)
+{
+    a3mi_reader_signal(a3mi_container_of(bell, struct a3mi_node, bell)->reader);
+}
+
 static struct a3mi_node *alloc_node(void)
 {
     struct a3mi_node *node = calloc(1, sizeof(*node));
@@ -265,6 +270,8 @@ static struct a3mi_node *alloc_node(void)
         return NULL;
     }
     atomic_init(&node->refs, 1);
+    a3mi_parker_init(&node->bell);
+    node->bell.rung = ring;
     a3mi_map64_init(&node->links);
     a3mi_heap_init(&node->events);
     a3mi_list_init(&node->on_process);
@@ -282,6 +289,7 @@ void a3mi_node_unref(struct a3mi_node *node)
         return;
     }
     delist(node);
+    a3mi_parker_fini(&node->bell);
     if (node->reader != NULL) {
         a3mi_reader_free(node->reader);
     }

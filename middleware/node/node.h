@@ -259,6 +259,8 @@ struct a3mi_node {
     bool closing;
     struct a3mi_parker *closer; /* woken when everything is finished */
 
+    struct a3mi_parker bell; /* of no thread: waking it has the reader thread look at the outbox */
+
     /* [names] */
     pthread_mutex_t names_lock;
     struct a3mi_mapb names;
