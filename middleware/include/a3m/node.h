@@ -124,10 +124,10 @@ A3M_API int a3m_node_address(a3m_node node, char *buf, size_t size);
 A3M_API int a3m_node_set_peer(a3m_node node, const char *id, const char *address);
 
 /*
- * A resolver for a3m_node_config.resolve that reads a file of lines "ID ADDRESS" ('#' begins a comment), and reads
- * it again when it has changed; a file that is bad by then leaves what was read before. Any number of nodes may use
- * one; it is closed after them. A3M_EINVAL (the detail text names the line), A3M_ENOMEM, A3M_ENOENT and other
- * errors of the file.
+ * A resolver for a3m_node_config.resolve that reads a file of lines "ID ADDRESS" ('#' begins a comment), and, when
+ * it is asked, reads it again if it has changed; a file that is bad by then leaves what was read before. Any
+ * number of nodes may use one; it is closed after them. A3M_EINVAL (the detail text names the line), A3M_ENOMEM,
+ * A3M_ENOENT and other errors of the file.
  */
 typedef struct a3m_hosts a3m_hosts;
 A3M_API int a3m_hosts_open(a3m_hosts **hosts, const char *path);
