@@ -257,13 +257,14 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     if (link != NULL && link->state == A3MI_LINK_CANCELLING) {
         link = NULL; /* a request like any other */
     }
-    uint32_t refusal = check_request(socket, peer, link, request, verdict);
-    if (refusal != 0) {
-        return refuse_both(link, refusal, now);
-    }
+    /* First: its author has lost it whatever the answer, and one that the author asked for is checked like a new one. */
     if (A3MI_MUTATE(LINK_NO_REPLACE, false, link != NULL) &&
         (a3mi_link_machine(link->state, A3MI_ON_REQUEST).actions & A3MI_DO_REPLACE) != 0) {
         link = replace(link, now);
+    }
+    uint32_t refusal = check_request(socket, peer, link, request, verdict);
+    if (refusal != 0) {
+        return refuse_both(link, refusal, now);
     }
     if (link == NULL) {
         link = make_incoming(socket, peer, request);

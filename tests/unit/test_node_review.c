@@ -283,6 +283,31 @@ static void test_replaced_link_what_arrived_before_is_delivered_once(void **arg)
     end_pair(&pair);
 }
 
+static void refuse(void *arg, const a3m_link_request *request, a3m_link_answer *answer)
+{
+    ++*(int *)arg;
+    assert_string_equal(request->peer_node, "puller");
+    answer->accept = A3M_REFUSE;
+}
+
+/* The peer lost a link that it had asked for, and asks again: that is a new link, and the application is asked. */
+static void test_replaced_link_is_accepted_anew(void **arg)
+{
+    (void)arg;
+    struct pair pair;
+    int asked = 0;
+    make_pair(&pair, 4);
+    assert_int_equal(a3m_socket_set_accept(pair.push, refuse, &asked), A3M_OK);
+    lose_peer(&pair);
+    ask_again(&pair);
+    settle(&pair);
+    assert_int_equal(asked, 1);
+    assert_true(pair.link->ended);
+    assert_int_equal(pair.link->reason, A3M_EREFUSED);
+    assert_int_equal(a3m_socket_links(pair.push, NULL, 0), 0);
+    end_pair(&pair);
+}
+
 static void test_joined_link_is_no_sign_of_a_bad_peer(void **arg)
 {
     (void)arg;
@@ -536,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_credit_exceeded_before_the_link_is_up_is_no_way_round),
         cmocka_unit_test(test_requests_of_who_takes_no_answers_are_left_unanswered),
         cmocka_unit_test(test_replaced_link_what_arrived_before_is_delivered_once),
+        cmocka_unit_test(test_replaced_link_is_accepted_anew),
         cmocka_unit_test(test_joined_link_is_no_sign_of_a_bad_peer),
         cmocka_unit_test(test_wait_or_none_link_to_a_silent_peer_is_cancelled_returns),
         cmocka_unit_test(test_wait_or_none_silent_peer_and_no_attempts_left_returns),
