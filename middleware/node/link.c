@@ -275,6 +275,10 @@ static void attach(struct a3mi_link *link, const struct a3mi_control *info)
     link->identity = identity;
     link->next_identity = NULL;
     link->peer_number = info->author_link;
+    const struct a3m_addr *at = a3mi_peer_addr(link->peer);
+    if (at != NULL) {
+        link->found_at = *at;
+    }
     link->crossed = 0;
     a3mi_tx_attach(node->assoc, &link->tx, link->peer, link->incarnation, info->index);
     link->tx.unordered = a3mi_socket_option(socket, A3M_OPT_ORDERED) == 0;

@@ -333,6 +333,7 @@ static enum a3mi_link_event refusal_event(struct a3mi_link *link, const struct a
 {
     if (link->state == A3MI_LINK_REQUESTING && !link->ended) { /* else it is late, and says nothing new */
         link->reason = a3mi_refusal_code(control->refusal);
+        link->peer_node = *a3mi_peer_id(link->peer); /* asked for by address, perhaps */
         a3mi_link_set_text(link, control->text);
         a3mi_event_log_add(link, A3M_EVENT_REFUSED, link->reason, control->text);
     }

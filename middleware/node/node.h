@@ -136,6 +136,7 @@ struct a3mi_link {
     struct a3mi_name peer_node; /* len 0: not known yet */
     struct a3mi_name peer_tag;
     struct a3m_addr peer_addr;           /* as given by the application; kind NONE: by node id */
+    struct a3m_addr found_at;            /* where the peer was when the link came up last; kind NONE: never */
     struct a3mi_identity *identity;      /* counted; from when it is up */
     struct a3mi_identity *next_identity; /* for its next life; NULL: not prepared */
     struct a3mi_pollable pollable;       /* who waits for the link: its credit, its state, its messages */

@@ -132,6 +132,7 @@ static void test_refused_for_now_is_asked_again_and_says_why(void **arg)
     assert_int_equal(event.kind, A3M_EVENT_REFUSED);
     assert_int_equal(event.reason, A3M_ENOTREADY);
     assert_string_equal(event.text, "warming up");
+    assert_string_equal(event.peer_node, "server");
     assert_string_equal(event.peer_tag, "echo");
     assert_int_equal(a3m_link_wait(link, SOON), A3M_OK);
     assert_int_equal(p.door.asked, 3);

@@ -133,8 +133,9 @@ typedef enum a3m_accept {
 typedef struct a3m_link_answer {
     a3m_accept accept;
     char text[A3M_LINK_TEXT_SIZE]; /* when refused: for people at the peer, in UTF-8 */
-    const void *metadata;          /* when accepted: told to the peer; copied after the hook returned */
-    size_t metadata_size;          /* up to A3M_LINK_METADATA_MAX; with more the link is refused for now */
+    const void
+        *metadata; /* when accepted: told to the peer; copied after the hook returned: not on its stack */
+    size_t metadata_size; /* up to A3M_LINK_METADATA_MAX; with more the link is refused for now */
 } a3m_link_answer;
 
 typedef void (*a3m_accept_fn)(void *arg, const a3m_link_request *request, a3m_link_answer *answer);
@@ -150,7 +151,11 @@ typedef void (*a3m_accept_fn)(void *arg, const a3m_link_request *request, a3m_li
  */
 A3M_API int a3m_socket_set_accept(a3m_socket socket, a3m_accept_fn accept, void *arg);
 
-/* Ends a link, or cancels its handshake. What was sent before is delivered first. */
+/*
+ * Ends a link, or cancels its handshake. What was sent before is delivered first; nothing waits for that here
+ * (a3m_socket_drain does). The handle is good until then, perhaps not longer. Of a link that has ended already it
+ * ends the handle, which is kept until then so that its reason can be read.
+ */
 A3M_API int a3m_link_end(a3m_link link);
 
 /* What the forced end of a link gave up; a3m_node_close counts it as well. */
@@ -169,9 +174,10 @@ typedef struct a3m_abort_report {
 A3M_API int a3m_link_abort(a3m_link link, a3m_abort_report *report);
 
 /*
- * Waits until the link is up (0) or has ended: A3M_EREFUSED, A3M_EINCOMPATIBLE,
- * A3M_ECANCELED, A3M_ETIMEDOUT (the deadline; the link goes on trying),
- * A3M_ENOTREADY (the limit of attempts was reached) or another reason of its end.
+ * Waits until the link is up (0) or has ended: A3M_EREFUSED, A3M_EINCOMPATIBLE, A3M_ECANCELED, A3M_ECLOSED (the peer's
+ * socket), or another reason of its end; when the limit of attempts was reached what came of the last one:
+ * A3M_ENOTREADY, A3M_ESILENT, A3M_ENOADDR. A3M_ETIMEDOUT (the deadline; the link goes on trying): also with A3M_NOW,
+ * here and in the other calls that wait for links.
  */
 A3M_API int a3m_link_wait(a3m_link link, a3m_time deadline);
 
@@ -198,6 +204,7 @@ typedef struct a3m_link_info {
     a3m_time next_attempt; /* when retrying */
     char peer_node[A3M_LINK_NAME_SIZE];
     char peer_tag[A3M_LINK_NAME_SIZE];
+    /* Where the peer was when the link came up last; before, where it is asked; "": not known, or this node itself. */
     char peer_address[A3M_LINK_ADDRESS_SIZE];
     uint64_t sent, acknowledged; /* messages */
     uint64_t received, taken;
@@ -217,7 +224,10 @@ typedef struct a3m_link_info {
 
 A3M_API int a3m_link_get_info(a3m_link link, a3m_link_info *info);
 
-/* Up to `max` of the socket's links; returns how many there are, which may be more. */
+/*
+ * Up to `max` of the socket's links; returns how many there are, which may be more. Those that this end asked for
+ * and that have ended by themselves are among them until a3m_link_end, or until they are asked for again.
+ */
 A3M_API int a3m_socket_links(a3m_socket socket, a3m_link *links, size_t max);
 
 /* Waits until the socket has `n` links that are up. */
