@@ -100,6 +100,20 @@ void a3mi_link_retire(struct a3mi_link *link)
     }
 }
 
+/* [socket] It is over, and nobody asks why: its handle is good until all that came by it was taken. */
+static void dismiss(struct a3mi_link *link)
+{
+    link->dismissed = true;
+    a3mi_link_emptied(link);
+}
+
+void a3mi_link_emptied(struct a3mi_link *link)
+{
+    if (link->dismissed && a3mi_fifo_empty(&link->inbox)) {
+        a3mi_link_leave_socket(link);
+    }
+}
+
 /* ---- What the socket counts ------------------------------------------------------- */
 
 static bool is_coming(const struct a3mi_link *link)
@@ -385,7 +399,7 @@ static void close_link(struct a3mi_link *link, int64_t now)
     a3mi_link_wake(link, A3MI_KEY_HUP, SIZE_MAX);
     a3mi_socket_wake(socket, A3MI_KEY_LINK, SIZE_MAX);
     if (link->incoming || link->unlinking || socket->closed) {
-        a3mi_link_leave_socket(link);
+        dismiss(link);
     }
     link->released = true;
     if (link->drained == link->pushed) {

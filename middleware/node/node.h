@@ -127,6 +127,7 @@ struct a3mi_link {
     bool told_up;    /* the type's link_up was called, link_down not yet */
     bool ended;      /* as applications see it: CLOSED, or being cancelled */
     bool unlinking;  /* CMD_UNLINK was sent */
+    bool dismissed;  /* CLOSED: leaves its socket once `inbox` is empty */
     bool retired;    /* its handle is */
     bool unanswered; /* REQUESTING: an interval passed without an answer */
     bool counted;    /* in the socket's links_up and links_coming */
@@ -469,6 +470,8 @@ int a3mi_link_prepare(struct a3mi_link *link);
 void a3mi_link_count(struct a3mi_link *link);
 /* [socket] No call finds the link any more. */
 void a3mi_link_retire(struct a3mi_link *link);
+/* [socket] Its last message was taken, or dropped: a link that is over may go. */
+void a3mi_link_emptied(struct a3mi_link *link);
 /*
  * [engine] When its socket has another link with the same peer's socket: makes
  * this one stand for that one, and says true.

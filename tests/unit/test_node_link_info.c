@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a link tells about itself: where its peer is, why it ended and after how
- * many requests, how long its handle is good, and which links are listed.
- * covers L3 L7 L13
+ * many requests, how long its handle is good, and which links are listed. What came
+ * by it can be received when it is over.
+ * covers L3 L7 L13 L14
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -133,6 +134,82 @@ static void test_listed_until_it_is_ended_or_asked_for_again(void **arg)
     end_pair(&p);
 }
 
+/* ---- What came by a link that is over -------------------------------------------------------- */
+
+static void await_state(a3m_link link, a3m_link_state state)
+{
+    for (a3m_time until = SOON; info_of(link).state != state && a3m_now().ns < until.ns;) {
+        (void)a3m_poll(NULL, 0, a3m_in(a3m_ms(1)));
+    }
+    assert_int_equal(info_of(link).state, state);
+}
+
+/* A link that the peer asked for, by which two messages came. */
+static a3m_link make_incoming(const struct pair *p)
+{
+    a3m_link incoming;
+    (void)test_link(p->push, test_url(p->to, "sink"));
+    assert_int_equal(a3m_socket_wait_link(p->pull, &incoming, SOON), A3M_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(a3m_send_bytes(p->push, "x", 1, SOON), A3M_OK);
+    }
+    return incoming;
+}
+
+static void test_ended_by_the_peer_what_came_by_it_is_received_by_it(void **arg)
+{
+    (void)arg;
+    struct pair p = make_pair();
+    a3m_link incoming = make_incoming(&p);
+    a3m_msg *msg;
+    assert_int_equal(a3m_socket_close(p.push), A3M_OK);
+    await_state(incoming, A3M_LINK_ENDED);
+    assert_int_equal(info_of(incoming).reason, A3M_ECLOSED);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(a3m_socket_links(p.pull, NULL, 0), 1);
+        assert_int_equal(a3m_link_recv(incoming, &msg, SOON), A3M_OK);
+        test_msg_is(msg, "x");
+    }
+    assert_int_equal(a3m_link_recv(incoming, &msg, SOON), A3M_EHANDLE);
+    assert_int_equal(a3m_socket_links(p.pull, NULL, 0), 0);
+    end_pair(&p);
+}
+
+static void test_ended_by_this_end_what_came_by_it_is_received_by_it(void **arg)
+{
+    (void)arg;
+    struct pair p = make_pair();
+    a3m_link incoming = make_incoming(&p);
+    a3m_msg *msg;
+    assert_int_equal(a3m_socket_drain(p.push, SOON), A3M_OK);
+    assert_int_equal(a3m_link_end(incoming), A3M_OK);
+    await_state(incoming, A3M_LINK_ENDED);
+    assert_int_equal(a3m_link_recv(incoming, &msg, SOON), A3M_OK);
+    test_msg_is(msg, "x");
+    test_expect(p.pull, "x"); /* or by the socket */
+    a3m_link_info info = {.size = sizeof(info)};
+    assert_int_equal(a3m_link_get_info(incoming, &info), A3M_EHANDLE);
+    end_pair(&p);
+}
+
+/* A node that closes waits for all handles: those of such links, too, go with their socket. */
+static void test_ended_with_messages_that_nobody_receives_closes_with_its_socket(void **arg)
+{
+    (void)arg;
+    struct pair p = make_pair();
+    a3m_link incoming = make_incoming(&p);
+    a3m_link_info info = {.size = sizeof(info)};
+    a3m_close_report report = {.size = sizeof(report)};
+    assert_int_equal(a3m_socket_drain(p.push, SOON), A3M_OK);
+    assert_int_equal(a3m_link_end(incoming), A3M_OK);
+    await_state(incoming, A3M_LINK_ENDED);
+    assert_int_equal(a3m_socket_close(p.pull), A3M_OK);
+    assert_int_equal(a3m_link_get_info(incoming, &info), A3M_EHANDLE);
+    assert_int_equal(a3m_node_close(p.to, SOON, &report), A3M_OK);
+    assert_int_equal(report.unread, 2);
+    test_close(p.from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +217,9 @@ int main(void)
         cmocka_unit_test(test_info_not_up_yet_shows_where_it_is_asked_for),
         cmocka_unit_test(test_ended_says_of_which_peer_and_what_to_do),
         cmocka_unit_test(test_listed_until_it_is_ended_or_asked_for_again),
+        cmocka_unit_test(test_ended_by_the_peer_what_came_by_it_is_received_by_it),
+        cmocka_unit_test(test_ended_by_this_end_what_came_by_it_is_received_by_it),
+        cmocka_unit_test(test_ended_with_messages_that_nobody_receives_closes_with_its_socket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -226,7 +226,8 @@ A3M_API int a3m_link_get_info(a3m_link link, a3m_link_info *info);
 
 /*
  * Up to `max` of the socket's links; returns how many there are, which may be more. Those that this end asked for
- * and that have ended by themselves are among them until a3m_link_end, or until they are asked for again.
+ * and that have ended by themselves are among them until a3m_link_end, or until they are asked for again; all others
+ * until what came by them was received.
  */
 A3M_API int a3m_socket_links(a3m_socket socket, a3m_link *links, size_t max);
 
@@ -278,7 +279,8 @@ A3M_API int a3m_recv_or_none(a3m_socket socket, a3m_msg **msg, a3m_time deadline
 /*
  * On one link, around the type of its socket. A3M_ENOLINK (to send: it is not up; a receive waits until it is),
  * A3M_ELINKDOWN (it ended meanwhile, and, to receive, everything that came by it was received), A3M_ENOTSUP (REQ;
- * sending on a REP or PULL; receiving on a PUSH).
+ * sending on a REP or PULL; receiving on a PUSH). What came by a link that ended can be received: until then its
+ * handle is good; after that A3M_EHANDLE says the same of one that the peer asked for.
  */
 A3M_API int a3m_link_send(a3m_link link, a3m_msg *msg, a3m_time deadline);
 A3M_API int a3m_link_recv(a3m_link link, a3m_msg **msg, a3m_time deadline);
