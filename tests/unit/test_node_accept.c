@@ -185,6 +185,23 @@ static void test_order_of_checks_the_hook_is_after_final_and_before_temporary_on
     end_pair(&p);
 }
 
+/* The limit is one of links, whoever asked for them, and whether they are up already or not. */
+static void test_limit_counts_links_that_this_end_asks_for(void **arg)
+{
+    (void)arg;
+    struct pair p = {0};
+    make_pair(&p);
+    assert_int_equal(a3m_socket_set(p.rep, A3M_OPT_MAX_LINKS, 1), A3M_OK);
+    a3m_link own, link = {0};
+    assert_int_equal(a3m_socket_link(p.rep, "nowhere/nobody", &own), A3M_OK);
+    assert_int_equal(a3m_socket_set(p.req, A3M_OPT_LINK_ATTEMPTS, 1), A3M_OK);
+    link = ask(&p);
+    assert_int_equal(a3m_link_wait(link, SOON), A3M_ENOTREADY);
+    assert_int_equal(a3m_link_end(own), A3M_OK);
+    assert_int_equal(a3m_link_wait(ask(&p), SOON), A3M_OK);
+    end_pair(&p);
+}
+
 static void test_too_much_metadata_is_an_error_at_either_end(void **arg)
 {
     (void)arg;
@@ -228,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_refused_for_now_is_asked_again_and_says_why),
         cmocka_unit_test(test_refused_for_good_ends_with_the_text),
         cmocka_unit_test(test_order_of_checks_the_hook_is_after_final_and_before_temporary_ones),
+        cmocka_unit_test(test_limit_counts_links_that_this_end_asks_for),
         cmocka_unit_test(test_too_much_metadata_is_an_error_at_either_end),
         cmocka_unit_test(test_hook_taken_away_nobody_is_asked),
     };
