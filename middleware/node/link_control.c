@@ -140,7 +140,9 @@ static uint32_t ask_application(struct a3mi_socket *socket, const struct a3mi_pe
     a3m_accept_fn accept = socket->accept;
     void *arg = socket->accept_arg;
     a3mi_socket_unlock_turn(socket, socket->node->turn);
+    a3mi_reader_set_in_hook(true);
     accept(arg, &asked, verdict);
+    a3mi_reader_set_in_hook(false);
     a3mi_socket_lock(socket);
     if (verdict->accept == A3M_ACCEPT && verdict->metadata_size > A3M_LINK_METADATA_MAX) {
         snprintf(verdict->text, sizeof(verdict->text), "this socket's accept hook tells too much metadata");

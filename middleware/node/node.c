@@ -431,7 +431,10 @@ int a3m_node_set_peer(a3m_node handle, const char *id, const char *address)
     void *obj;
     struct set_peer job = {0};
     struct a3mi_url url = {0};
-    int result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    int result = a3mi_may_enter();
+    if (result == A3M_OK) {
+        result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    }
     if (result != A3M_OK) {
         return result;
     }
@@ -510,7 +513,10 @@ int a3m_node_get_stats(a3m_node handle, a3m_node_stats *stats)
     if (stats == NULL || stats->size != sizeof(*stats)) {
         return a3mi_fail(A3M_EINVAL, "a3m_node_stats.size is not set to sizeof(a3m_node_stats)");
     }
-    int result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    int result = a3mi_may_enter();
+    if (result == A3M_OK) {
+        result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    }
     if (result != A3M_OK) {
         return result;
     }

@@ -342,6 +342,8 @@ struct a3mi_wait_for {
  */
 int a3mi_socket_wait(struct a3mi_socket *socket, const struct a3mi_wait_for *what, a3m_time deadline,
                      bool *woken);
+/* Of calls that need the engine, which is busy with the hook that they come from: A3M_EDEADLK there, else 0. */
+int a3mi_may_enter(void);
 /* [socket] The same in two steps, for who waits for more than a queue: whether it may wait; 0, or why not. */
 int a3mi_socket_may_wait(struct a3mi_socket *socket, a3m_time deadline);
 /* [socket] Sleeps until the waiter, which is in a queue, is taken off it; it is in none afterwards. 0, A3M_ETIMEDOUT, A3M_EINTR. */

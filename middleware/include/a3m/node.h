@@ -119,7 +119,7 @@ A3M_API int a3m_node_address(a3m_node node, char *buf, size_t size);
 /*
  * Says by hand where the node `id` is to be found: "udp://192.0.2.7:7101".
  * Replaces what was said before; addresses learned from traffic that is newer
- * win. Resolving a name may block. A3M_EINVAL, A3M_ENOADDR.
+ * win. Resolving a name may block. A3M_EINVAL, A3M_ENOADDR, A3M_EDEADLK (in an accept hook).
  */
 A3M_API int a3m_node_set_peer(a3m_node node, const char *id, const char *address);
 
@@ -209,6 +209,7 @@ typedef struct a3m_node_stats {
     uint64_t scheduled_dropped; /* messages of a3m_send_at that could not be sent when their time came */
 } a3m_node_stats;
 
+/* A3M_EINVAL (stats->size), A3M_EDEADLK (in an accept hook). */
 A3M_API int a3m_node_get_stats(a3m_node node, a3m_node_stats *stats);
 
 A3M_END_DECLS

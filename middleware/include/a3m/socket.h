@@ -146,7 +146,8 @@ typedef void (*a3m_accept_fn)(void *arg, const a3m_link_request *request, a3m_li
  * accepted, and it is asked again then.
  *
  * The hook runs in a turn of the node's engine, on whichever thread carries that: no lock of the socket is held,
- * but the node's traffic waits for it. It must be quick, and may call nothing that waits. A call that is under way
+ * but the node's traffic waits for it. It must be quick. What waits there (a3m_link_abort, a3m_node_set_peer and
+ * a3m_node_get_stats among it) returns A3M_EDEADLK. A call that is under way
  * may go on after the hook was replaced: `arg` must stay valid until the node is closed.
  */
 A3M_API int a3m_socket_set_accept(a3m_socket socket, a3m_accept_fn accept, void *arg);
@@ -169,7 +170,7 @@ typedef struct a3m_abort_report {
  * Ends a link at once, also one that is ending and has something to deliver yet: what was not transmitted is given
  * up, what comes from the peer from here on is dropped and counted. What was received stays there to be taken. The
  * peer learns of it, and ends its side once it has what was transmitted. `report` may be NULL. Waits for the engine,
- * not for the peer; not to be called by hooks. A3M_EINVAL (report->size).
+ * not for the peer. A3M_EINVAL (report->size), A3M_EDEADLK (in an accept hook).
  */
 A3M_API int a3m_link_abort(a3m_link link, a3m_abort_report *report);
 
