@@ -319,7 +319,7 @@ static void smaller_one_behind(bool fair, bool specific)
 {
     struct line line;
     struct waiter large, small;
-    a3m_credit credit;
+    a3m_credit credit, none;
     a3m_msg *msg = a3m_msg_copy((const uint8_t[400]){0}, 400);
     open_line(&line, fair, 1000);
     set(line.pulls[0], A3M_OPT_CREDIT_MESSAGES, 10);
@@ -327,6 +327,10 @@ static void smaller_one_behind(bool fair, bool specific)
     assert_int_equal(a3m_link_reserve(line.links[0], 200, &credit, SOON), A3M_OK);
     stand(&line, &large, specific, 700, A3M_FOREVER); /* 395 are left, and 595 when those are given back */
     stand(&line, &small, !specific, 500, A3M_FOREVER);
+    if (fair) { /* nor does who comes now, for any link or for this one, though there is enough for it */
+        assert_int_equal(a3m_send_bytes(line.push, "tiny", 4, A3M_NOW), A3M_ENOCREDIT);
+        assert_int_equal(a3m_link_reserve(line.links[0], 4, &none, A3M_NOW), A3M_ENOCREDIT);
+    }
     assert_int_equal(a3m_release(line.push, credit), A3M_OK);
     await_returned(&small, 1, fair ? 0 : 1);
     assert_false(caller_returned(&large.caller));

@@ -354,6 +354,36 @@ static void test_lost_link_begins_its_attempts_anew(void **arg)
     end_pair(&pair);
 }
 
+/* A reservation is of the life of its link in which it was made, and no credit of the next one. */
+static void test_reservation_of_an_earlier_life_is_gone_in_the_next(void **arg)
+{
+    (void)arg;
+    struct pair pair;
+    struct a3mi_turn turn;
+    a3m_link wish;
+    a3m_credit used, released;
+    a3m_msg *msg = test_msg("late");
+    make_pair(&pair, 4);
+    assert_int_equal(a3m_socket_link(pair.push, "inproc://review-puller/sink", &wish), A3M_OK);
+    settle(&pair);
+    assert_int_equal(a3m_link_reserve(wish, 10, &used, A3M_NOW), A3M_OK);
+    assert_int_equal(a3m_link_reserve(wish, 10, &released, A3M_NOW), A3M_OK);
+    struct a3mi_link *link = ((struct a3mi_link *)inside(wish.v, A3MI_KIND_LINK))->alias;
+    begin(pair.push_node, &turn, pair.now);
+    a3mi_engine_hooks.peer_ended(pair.push_node, link->peer, link->incarnation, A3MI_PEER_RESTARTED);
+    end(pair.push_node, &turn);
+    pair.now += 100 * MS;
+    settle(&pair);
+    assert_int_equal(link->state, A3MI_LINK_UP);
+    assert_int_equal(a3m_send_reserved(pair.push, used, msg), A3M_ELINKDOWN);
+    assert_int_equal(a3m_release(pair.push, released), A3M_OK);
+    assert_int_equal(a3m_release(pair.push, used), A3M_ENOENT);
+    assert_int_equal(link->reserved, 0);
+    assert_int_equal(a3mi_flow_available(link), 4);
+    a3m_msg_free(msg);
+    end_pair(&pair);
+}
+
 /* A grant arrives, of this epoch; what may be sent by then. */
 static uint64_t granted(struct pair *pair, struct a3mi_link *link, uint32_t epoch, uint64_t messages)
 {
@@ -398,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_joined_link_is_no_sign_of_a_bad_peer),
         cmocka_unit_test(test_joined_link_outlives_its_peer),
         cmocka_unit_test(test_lost_link_begins_its_attempts_anew),
+        cmocka_unit_test(test_reservation_of_an_earlier_life_is_gone_in_the_next),
         cmocka_unit_test(test_grants_that_overtook_one_another_the_newest_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
