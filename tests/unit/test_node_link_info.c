@@ -134,6 +134,25 @@ static void test_listed_until_it_is_ended_or_asked_for_again(void **arg)
     end_pair(&p);
 }
 
+/* Asked for by address and by node id: one link, and either handle ends it. */
+static void test_two_handles_of_one_link_either_ends_it(void **arg)
+{
+    (void)arg;
+    struct pair p = make_pair();
+    for (int i = 0; i < 4; i++) {
+        a3m_link links[2] = {test_link(p.push, test_url(p.to, "sink")), test_link(p.push, "to/sink")};
+        assert_int_equal(a3m_socket_links(p.push, NULL, 0), 1);
+        assert_int_equal(info_of(links[1]).state, A3M_LINK_UP);
+        a3m_link by = links[i % 2];
+        assert_int_equal(i < 2 ? a3m_link_end(by) : a3m_link_abort(by, NULL), A3M_OK);
+        assert_int_equal(a3m_socket_wait_link_or_none(p.push, NULL, SOON), A3M_ENOLINK);
+        int code = a3m_link_wait(links[(i + 1) % 2], SOON);
+        assert_true(code == A3M_ECANCELED || code == A3M_EHANDLE);
+        (void)a3m_link_end(links[(i + 1) % 2]); /* of a handle whose link is over */
+    }
+    end_pair(&p);
+}
+
 /* ---- What came by a link that is over -------------------------------------------------------- */
 
 static void await_state(a3m_link link, a3m_link_state state)
@@ -217,6 +236,7 @@ int main(void)
         cmocka_unit_test(test_info_not_up_yet_shows_where_it_is_asked_for),
         cmocka_unit_test(test_ended_says_of_which_peer_and_what_to_do),
         cmocka_unit_test(test_listed_until_it_is_ended_or_asked_for_again),
+        cmocka_unit_test(test_two_handles_of_one_link_either_ends_it),
         cmocka_unit_test(test_ended_by_the_peer_what_came_by_it_is_received_by_it),
         cmocka_unit_test(test_ended_by_this_end_what_came_by_it_is_received_by_it),
         cmocka_unit_test(test_ended_with_messages_that_nobody_receives_closes_with_its_socket),
