@@ -122,6 +122,18 @@ static void test_scheduled_message_taken_back_is_not_sent(void **state)
     end_pair(&p);
 }
 
+/* Its time comes, and it is tried, to no avail: then everybody sleeps. */
+static void schedule_and_await_try(const struct pair *p, a3m_msg *msg, a3m_scheduled *scheduled)
+{
+    uint64_t timers = test_stats(p->from).reader_timer_wakeups;
+    assert_int_equal(a3m_send_at(p->push, msg, a3m_in(a3m_ms(1)), scheduled), A3M_OK);
+    for (a3m_time until = SOON;
+         test_stats(p->from).reader_timer_wakeups == timers && a3m_now().ns < until.ns;) {
+        (void)a3m_poll(NULL, 0, a3m_in(a3m_ms(1)));
+    }
+    await_all_asleep();
+}
+
 static void test_scheduled_message_takes_its_credit_when_it_is_due(void **state)
 {
     (void)state;
@@ -138,10 +150,8 @@ static void test_scheduled_message_takes_its_credit_when_it_is_due(void **state)
     a3m_msg_free(msg);
     assert_in_range(sent, 999, 1000); /* all the credit there is: nothing was set aside before its time */
     /* One that is due, and finds none, can still be taken back. */
-    assert_int_equal(a3m_send_at(p.push, test_msg("held"), a3m_now(), &held), A3M_OK);
-    int result;
-    while ((result = a3m_scheduled_cancel(held, &back)) == A3M_ESTATE) {}
-    assert_int_equal(result, A3M_OK);
+    schedule_and_await_try(&p, test_msg("held"), &held);
+    assert_int_equal(a3m_scheduled_cancel(held, &back), A3M_OK);
     test_msg_is(back, "held");
     for (int i = 0; i < sent + 1; i++) { /* with the one that was due */
         a3m_msg *got;
@@ -214,12 +224,7 @@ static void test_scheduled_message_larger_than_what_is_left_waits_asleep(void **
     assert_int_equal(a3m_socket_set(p.pull, A3M_OPT_CREDIT_BYTES, 1000), A3M_OK);
     p.link = test_link(p.push, test_url(p.to, "sink"));
     assert_int_equal(a3m_send_bytes(p.push, (const uint8_t[600]){0}, 600, A3M_NOW), A3M_OK);
-    uint64_t timers = test_stats(p.from).reader_timer_wakeups;
-    assert_int_equal(a3m_send_at(p.push, large, a3m_in(a3m_ms(1)), NULL), A3M_OK);
-    while (test_stats(p.from).reader_timer_wakeups == timers) {
-        (void)a3m_poll(NULL, 0, a3m_in(a3m_ms(1)));
-    }
-    await_all_asleep();
+    schedule_and_await_try(&p, large, NULL);
     for (size_t size = 600; size <= 700; size += 100) {
         a3m_msg *got;
         assert_int_equal(a3m_recv_until(p.pull, &got, SOON), A3M_OK);
