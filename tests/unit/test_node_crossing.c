@@ -189,6 +189,34 @@ static void given_up_both_agree(const char *id)
     end(&world);
 }
 
+static void refuse(void *arg, const a3m_link_request *request, a3m_link_answer *answer)
+{
+    (void)request;
+    ++*(int *)arg;
+    answer->accept = A3M_REFUSE;
+}
+
+/* What B wants itself it takes from A, though it takes nothing else: neither option nor hook is about its own wishes. */
+static void wanted_by_both_nobody_is_asked(const char *id)
+{
+    struct world world;
+    int asked = 0;
+    make(&world, id);
+    assert_int_equal(a3m_socket_set(world.pull, A3M_OPT_INCOMING, 0), A3M_OK);
+    assert_int_equal(a3m_socket_set_accept(world.pull, refuse, &asked), A3M_OK);
+    assert_int_equal(a3m_socket_set(world.push, A3M_OPT_INCOMING, 0), A3M_OK);
+    assert_int_equal(a3m_socket_set_accept(world.push, refuse, &asked), A3M_OK);
+    a3m_link a1 = ask(world.push, "b/y");
+    speak(&world, world.in_a);
+    (void)ask(world.pull, world.x);
+    speak(&world, world.in_b);
+    settle(&world);
+    assert_linked(&world);
+    assert_int_equal(asked, 0);
+    assert_ends(&world, a1);
+    end(&world);
+}
+
 /* Two PUSH sockets: who answers the one request answers both. */
 static void incompatible_both_learn_it_at_once(const char *id)
 {
@@ -385,6 +413,13 @@ static void test_crossing_given_up_both_agree(void **arg)
     given_up_both_agree("c");
 }
 
+static void test_crossing_wanted_by_both_nobody_is_asked(void **arg)
+{
+    (void)arg;
+    wanted_by_both_nobody_is_asked("a");
+    wanted_by_both_nobody_is_asked("c");
+}
+
 static void test_crossing_incompatible_both_learn_it_at_once(void **arg)
 {
     (void)arg;
@@ -399,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_crossing_asked_again_the_second_link_is_up_at_both),
         cmocka_unit_test(test_crossing_socket_opened_again_the_second_link_is_up_at_both),
         cmocka_unit_test(test_crossing_given_up_both_agree),
+        cmocka_unit_test(test_crossing_wanted_by_both_nobody_is_asked),
         cmocka_unit_test(test_crossing_incompatible_both_learn_it_at_once),
         cmocka_unit_test(test_given_up_and_owed_to_too_many_the_peer_learns_it_all_the_same),
         cmocka_unit_test(test_request_that_meets_a_new_incarnation_is_the_one_that_is_accepted),

@@ -384,6 +384,73 @@ static void test_reservation_of_an_earlier_life_is_gone_in_the_next(void **arg)
     end_pair(&pair);
 }
 
+/* An answer to a request that is settled since: no event, no reason, and the link stays up. */
+static void test_refusal_of_a_request_that_is_settled_says_nothing(void **arg)
+{
+    (void)arg;
+    struct pair pair;
+    struct a3mi_turn turn;
+    uint8_t bytes[A3MI_CONTROL_MAX];
+    a3m_socket_event event = {.size = sizeof(event)};
+    make_pair(&pair, 4);
+    assert_int_equal(a3m_socket_set(pair.pull, A3M_OPT_EVENTS, 4), A3M_OK);
+    const struct a3mi_control late = {.kind = A3MI_CONTROL_REFUSE,
+                                      .author_link = pair.link->peer_number,
+                                      .addressee_link = pair.link->number,
+                                      .refusal = A3MI_REFUSAL_NOT_ACCEPTED,
+                                      .text = "too late"};
+    size_t size = a3mi_control_encode(&late, bytes, sizeof(bytes));
+    begin(pair.pull_node, &turn, pair.now);
+    a3mi_engine_hooks.control(pair.pull_node, pair.link->peer, pair.link->incarnation, bytes, size);
+    end(pair.pull_node, &turn);
+    assert_int_equal(pair.link->state, A3MI_LINK_UP);
+    assert_int_equal(pair.link->reason, A3M_OK);
+    assert_null(pair.link->text);
+    assert_int_equal(a3m_socket_next_event(pair.pull, &event, A3M_NOW), A3M_EAGAIN);
+    end_pair(&pair);
+}
+
+/* Credit comes back in batches: a quarter of 100 messages is told at once, not one by one. */
+static void test_credit_is_returned_in_batches(void **arg)
+{
+    (void)arg;
+    struct pair pair;
+    make_pair(&pair, 100);
+    for (int i = 0; i < 100; i++) {
+        arrive(&pair, "m");
+    }
+    for (int taken = 1; taken <= 100; taken++) {
+        test_expect(pair.pull, "m");
+        run(pair.pull_node, pair.now);
+        assert_int_equal(pair.link->told_messages, 100 + taken / 25 * 25);
+        assert_int_equal(pair.link->epoch, taken / 25);
+    }
+    end_pair(&pair);
+}
+
+/* A node that finds itself at the address that it asks: the request that was under way is no attempt of its own. */
+static void test_peer_that_turns_out_to_be_another_costs_no_attempt(void **arg)
+{
+    (void)arg;
+    a3m_link link;
+    a3m_socket_event event = {.size = sizeof(event)};
+    int refused = 0;
+    a3m_node handle = test_node_idle("self", "inproc://lives-self");
+    struct a3mi_node *node = inside(handle.v, A3MI_KIND_NODE);
+    a3m_socket push = test_socket(handle, &a3m_push, NULL);
+    assert_int_equal(a3m_socket_set(push, A3M_OPT_EVENTS, 16), A3M_OK);
+    assert_int_equal(a3m_socket_set(push, A3M_OPT_LINK_ATTEMPTS, 3), A3M_OK);
+    assert_int_equal(a3m_socket_link(push, "inproc://lives-self/nobody", &link), A3M_OK);
+    for (int64_t now = START; a3m_link_wait(link, A3M_NOW) == A3M_ETIMEDOUT; now += MS / 10) {
+        run(node, now);
+    }
+    while (a3m_socket_next_event(push, &event, A3M_NOW) == A3M_OK) {
+        refused += event.kind == A3M_EVENT_REFUSED;
+    }
+    assert_int_equal(refused, 3);
+    (void)a3m_node_close(handle, A3M_NOW, NULL);
+}
+
 /* A grant arrives, of this epoch; what may be sent by then. */
 static uint64_t granted(struct pair *pair, struct a3mi_link *link, uint32_t epoch, uint64_t messages)
 {
@@ -429,6 +496,9 @@ int main(void)
         cmocka_unit_test(test_joined_link_outlives_its_peer),
         cmocka_unit_test(test_lost_link_begins_its_attempts_anew),
         cmocka_unit_test(test_reservation_of_an_earlier_life_is_gone_in_the_next),
+        cmocka_unit_test(test_refusal_of_a_request_that_is_settled_says_nothing),
+        cmocka_unit_test(test_credit_is_returned_in_batches),
+        cmocka_unit_test(test_peer_that_turns_out_to_be_another_costs_no_attempt),
         cmocka_unit_test(test_grants_that_overtook_one_another_the_newest_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
