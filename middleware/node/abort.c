@@ -63,7 +63,10 @@ int a3m_link_abort(a3m_link handle, a3m_abort_report *report)
     if (report != NULL && report->size != sizeof(*report)) {
         return a3mi_fail(A3M_EINVAL, "a3m_abort_report.size is not set to sizeof(a3m_abort_report)");
     }
-    int result = a3mi_registry_get(handle.v, A3MI_KIND_LINK, &obj);
+    int result = a3mi_may_enter();
+    if (result == A3M_OK) {
+        result = a3mi_registry_get(handle.v, A3MI_KIND_LINK, &obj);
+    }
     if (result != A3M_OK) {
         return result;
     }

@@ -237,7 +237,7 @@ int a3m_node_close(a3m_node handle, a3m_time deadline, a3m_close_report *report)
     struct a3mi_node *node = obj;
     if (a3mi_reader_on_thread(node->reader)) {
         a3mi_registry_put(handle.v);
-        return a3mi_fail(A3M_EDEADLK, "a node cannot be closed on its own reader thread");
+        return a3mi_fail(A3M_EDEADLK, "a node cannot be closed on its own reader thread, nor in a hook");
     }
     if (!mark_closed(node)) {
         a3mi_registry_put(handle.v);

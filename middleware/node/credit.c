@@ -466,22 +466,3 @@ int a3mi_credit_get(struct a3m_base *socket, struct a3mi_credit *credit, a3m_tim
     }
     return stand_in_line(socket, credit, specific, false, deadline);
 }
-
-bool a3mi_credit_decided(const struct a3m_base *socket, const struct a3mi_link *link, size_t size)
-{
-    bool fair = is_fair(socket);
-    if (!a3mi_window_open(socket)) {
-        return false;
-    }
-    if (link != NULL) {
-        int code = a3mi_flow_admits(link, size);
-        return code == A3M_OK ? !(fair && has_line(link)) : code != A3M_ENOCREDIT;
-    }
-    A3MI_LIST_FOREACH (it, &socket->sendable) {
-        struct a3mi_link *one = a3mi_container_of(it, struct a3mi_link, sendable);
-        if (a3mi_flow_admits(one, size) == A3M_OK && !(fair && has_line(one))) {
-            return true;
-        }
-    }
-    return too_large(socket, size);
-}

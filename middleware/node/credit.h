@@ -86,7 +86,5 @@ void a3mi_credit_room(struct a3m_base *socket, struct a3mi_window_wait *room);
 /* Whether a small message that comes now has credit of the link, or of any: what pollers are told of. */
 bool a3mi_credit_open(const struct a3mi_link *link);
 bool a3mi_credit_open_any(const struct a3m_base *socket);
-/* Whether waiting is of no use to a message of that size (`link` NULL: on any): it would be sent now, or never. */
-bool a3mi_credit_decided(const struct a3m_base *socket, const struct a3mi_link *link, size_t size);
 
 #endif

@@ -63,7 +63,7 @@ static void drain_outbox(struct a3mi_node *node, struct a3mi_turn *turn)
 
 void a3mi_event_set(struct a3mi_node *node, struct a3mi_event *event, int64_t at)
 {
-    /* Out of memory: the event is late by one look at the heap that never comes; links make room when made. */
+    /* Without memory for it the event does not fire. There is room for as many as there ever were at once. */
     (void)a3mi_heap_set(&node->events, &event->timer, at);
 }
 

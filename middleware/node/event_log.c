@@ -122,7 +122,7 @@ void a3mi_event_log_no_links(struct a3mi_socket *socket)
 static int wait_event(struct a3mi_socket *socket, a3m_time deadline)
 {
     const struct a3mi_event_log *log = &socket->event_log;
-    struct a3mi_wait_for what = {&socket->event_log.pollable.queue, A3MI_KEY_IN | A3MI_KEY_STATE, false};
+    struct a3mi_wait_for what = {&socket->event_log.pollable.queue, A3MI_KEY_IN | A3MI_KEY_STATE, true};
     int result = A3M_OK;
     for (;;) {
         if (socket->closed) {

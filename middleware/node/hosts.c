@@ -19,6 +19,13 @@
 #include "base/map.h"
 #include "base/name.h"
 #include "base/addr.h"
+#include "runtime/clock.h"
+
+/*
+ * Times of files go by ticks of a clock: 4 or 10 ms, on some file systems whole seconds. A file that is written
+ * twice in one tick, to the same length, shows no sign of it: one that was just found to be new is read at each question.
+ */
+#define YOUNG_NS INT64_C(2000000000)
 
 struct host {
     struct a3mi_mapb_node node; /* by id, which follows */
@@ -31,6 +38,7 @@ struct a3m_hosts {
     char *path;             /* [const] */
     struct a3mi_mapb by_id; /* [lock] */
     struct stat read_at;    /* [lock] the file as it was read */
+    int64_t young_until; /* [lock] until then it may be written again and look the same; 0: it is not young */
 };
 
 static void drop_all(struct a3mi_mapb *map)
@@ -90,34 +98,63 @@ static int read_line(struct a3mi_mapb *map, char *line)
     return enter(map, id, address);
 }
 
+/* Reads all lines into the map: 0, or what is wrong, also when the file could not be read to its end. */
+static int read_lines(struct a3mi_mapb *map, FILE *file, const char *path)
+{
+    char line[1024];
+    int result = A3M_OK;
+    for (int n = 1; result == A3M_OK && fgets(line, sizeof(line), file) != NULL; n++) {
+        result = strchr(line, '\n') == NULL && feof(file) == 0 ? A3M_EINVAL : read_line(map, line);
+        if (result == A3M_EINVAL) {
+            a3mi_fail(
+                result,
+                "%s, line %d: it has to be a node id and an address, as in: server udp://192.0.2.7:7101",
+                path, n);
+        } else if (result != A3M_OK) {
+            a3mi_fail(result, "no memory for the hosts in %s", path);
+        }
+    }
+    return result == A3M_OK && ferror(file) != 0 ? a3mi_fail_os(errno, path) : result;
+}
+
+static bool same(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* [lock] */
+static void note_read(a3m_hosts *hosts, const struct stat *file)
+{
+    int64_t now = a3mi_clock_now();
+    if (!same(&hosts->read_at, file)) {
+        hosts->young_until = now + YOUNG_NS;
+    } else if (now >= hosts->young_until) {
+        hosts->young_until = 0;
+    }
+    hosts->read_at = *file;
+}
+
 /* [lock] Replaces what is known, if all of the file is good. */
 static int read_file(a3m_hosts *hosts)
 {
     struct a3mi_mapb map;
     struct stat now;
-    char line[1024];
-    int result = A3M_OK;
     FILE *file = fopen(hosts->path, "re");
     if (file == NULL || fstat(fileno(file), &now) != 0) {
-        result = errno == ENOENT ? a3mi_fail(A3M_ENOENT, "there is no file %s", hosts->path)
-                                 : a3mi_fail_os(errno, hosts->path);
+        int result = errno == ENOENT ? a3mi_fail(A3M_ENOENT, "there is no file %s", hosts->path)
+                                     : a3mi_fail_os(errno, hosts->path);
         if (file != NULL) {
             (void)fclose(file);
         }
         return result;
     }
     a3mi_mapb_init(&map, 0);
-    for (int n = 1; result == A3M_OK && fgets(line, sizeof(line), file) != NULL; n++) {
-        result = strchr(line, '\n') == NULL && feof(file) == 0 ? A3M_EINVAL : read_line(&map, line);
-        if (result == A3M_EINVAL) {
-            a3mi_fail(
-                result,
-                "%s, line %d: it has to be a node id and an address, as in: server udp://192.0.2.7:7101",
-                hosts->path, n);
-        }
-    }
+    int result = read_lines(&map, file, hosts->path);
     (void)fclose(file);
-    hosts->read_at = now; /* a bad one is not read again and again */
+    if (result == A3M_OK || result == A3M_EINVAL) { /* a bad one is not read again and again */
+        note_read(hosts, &now);
+    }
     if (result != A3M_OK) {
         drop_all(&map);
         return result;
@@ -127,16 +164,10 @@ static int read_file(a3m_hosts *hosts)
     return A3M_OK;
 }
 
-static bool same(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 int a3m_hosts_open(a3m_hosts **out, const char *path)
 {
-    if (path == NULL) {
-        return a3mi_fail(A3M_EINVAL, "no path");
+    if (path == NULL || out == NULL) {
+        return a3mi_fail(A3M_EINVAL, "no path, or no place for the table of hosts");
     }
     a3m_hosts *hosts = calloc(1, sizeof(*hosts));
     if (hosts == NULL || (hosts->path = strdup(path)) == NULL) {
@@ -171,7 +202,7 @@ int a3m_hosts_resolve(void *arg, const char *id, char *address, size_t size)
     struct stat now;
     int result = A3M_ENOADDR;
     (void)pthread_mutex_lock(&hosts->lock);
-    if (stat(hosts->path, &now) == 0 && !same(&now, &hosts->read_at)) {
+    if (stat(hosts->path, &now) == 0 && (hosts->young_until != 0 || !same(&now, &hosts->read_at))) {
         (void)read_file(hosts);
     }
     struct a3mi_mapb_node *found = a3mi_mapb_get(&hosts->by_id, id, strlen(id));

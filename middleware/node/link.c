@@ -101,6 +101,20 @@ void a3mi_link_retire(struct a3mi_link *link)
     }
 }
 
+/* [socket] It is over, and nobody asks why: its handle is good until all that came by it was taken. */
+static void dismiss(struct a3mi_link *link)
+{
+    link->dismissed = true;
+    a3mi_link_emptied(link);
+}
+
+void a3mi_link_emptied(struct a3mi_link *link)
+{
+    if (link->dismissed && a3mi_fifo_empty(&link->inbox)) {
+        a3mi_link_leave_socket(link);
+    }
+}
+
 /* ---- What the socket counts ------------------------------------------------------- */
 
 static bool is_coming(const struct a3mi_link *link)
@@ -277,6 +291,10 @@ static void attach(struct a3mi_link *link, const struct a3mi_control *info)
     link->identity = identity;
     link->next_identity = NULL;
     link->peer_number = info->author_link;
+    const struct a3m_addr *at = a3mi_peer_addr(link->peer);
+    if (at != NULL) {
+        link->found_at = *at;
+    }
     link->crossed = 0;
     atomic_store_explicit(&link->silent_since, 0, memory_order_relaxed);
     a3mi_tx_attach(node->assoc, &link->tx, link->peer, link->incarnation, info->index);
@@ -384,7 +402,7 @@ static void close_link(struct a3mi_link *link, int64_t now)
     a3mi_link_wake(link, A3MI_KEY_HUP, SIZE_MAX);
     a3mi_socket_wake(socket, A3MI_KEY_LINK, SIZE_MAX);
     if (link->incoming || link->unlinking || socket->closed) {
-        a3mi_link_leave_socket(link);
+        dismiss(link);
     }
     link->released = true;
     if (link->drained == link->pushed) {

@@ -202,17 +202,42 @@ int a3m_link_end(a3m_link handle)
     return A3M_OK;
 }
 
+/* What there is to say of the end of a link besides its code. */
+static const char *about_end(const struct a3mi_link *link, int code)
+{
+    switch (code) {
+    case A3M_EINCOMPATIBLE: return "the types of the two sockets do not go together";
+    case A3M_EREFUSED: return link->text != NULL ? link->text : "that socket takes no links from peers";
+    case A3M_ENOTREADY:
+        return link->text != NULL ? link->text
+                                  : "no such socket there yet, or it has as many links as it takes";
+    case A3M_ENOADDR: return "say where the node is (a3m_node_set_peer), or have a resolver say it";
+    default: return "the link has ended";
+    }
+}
+
+/* [socket] Says why a link has ended. */
+static int say_ended(const struct a3mi_link *link)
+{
+    int code = link->reason != A3M_OK ? link->reason : A3M_ECLOSED;
+    char peer[A3M_LINK_ADDRESS_SIZE] = "peer";
+    char tried[48] = "";
+    if (link->peer_addr.kind != A3M_ADDR_NONE) {
+        (void)a3mi_addr_format(&link->peer_addr, peer, sizeof(peer));
+    }
+    if (link->attempts > 0 && (code == A3M_ENOTREADY || code == A3M_ESILENT || code == A3M_ENOADDR)) {
+        snprintf(tried, sizeof(tried), "; given up after %u request%s", link->attempts,
+                 link->attempts > 1 ? "s" : "");
+    }
+    return a3mi_fail(code, "%s/%s: %s%s", link->peer_node.len > 0 ? link->peer_node.s : peer,
+                     link->peer_tag.s, about_end(link, code), tried);
+}
+
 /* [socket] 0: up; 1: not yet; negative: why it ended. */
 static int link_outcome(const struct a3mi_link *link)
 {
     if (link->ended) {
-        const char *about = link->reason == A3M_EINCOMPATIBLE
-                                ? "the types of the two sockets do not go together"
-                                : "the link has ended";
-        int code = link->reason != A3M_OK ? link->reason : A3M_ECLOSED;
-        bool said = link->text != NULL && (code == A3M_EREFUSED || code == A3M_ENOTREADY);
-        return a3mi_fail(code, "%s/%s: %s", link->peer_node.len > 0 ? link->peer_node.s : "peer",
-                         link->peer_tag.s, said ? link->text : about);
+        return say_ended(link);
     }
     return link->state == A3MI_LINK_UP ? A3M_OK : 1;
 }
@@ -277,8 +302,9 @@ int a3m_link_get_info(a3m_link handle, a3m_link_info *info)
     info->next_attempt.ns = link->state == A3MI_LINK_RETRYING ? link->next_attempt : 0;
     snprintf(info->peer_node, sizeof(info->peer_node), "%s", link->peer_node.s);
     snprintf(info->peer_tag, sizeof(info->peer_tag), "%s", link->peer_tag.s);
-    if (link->peer_addr.kind != A3M_ADDR_NONE) {
-        (void)a3mi_addr_format(&link->peer_addr, info->peer_address, sizeof(info->peer_address));
+    const struct a3m_addr *at = link->found_at.kind != A3M_ADDR_NONE ? &link->found_at : &link->peer_addr;
+    if (at->kind != A3M_ADDR_NONE) {
+        (void)a3mi_addr_format(at, info->peer_address, sizeof(info->peer_address));
     }
     info->sent = link->sent;
     info->acknowledged = link->acknowledged;

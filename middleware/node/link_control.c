@@ -145,7 +145,9 @@ static uint32_t ask_application(struct a3mi_socket *socket, const struct a3mi_pe
     a3m_accept_fn accept = socket->accept;
     void *arg = socket->accept_arg;
     a3mi_socket_unlock_turn(socket, socket->node->turn);
+    a3mi_reader_set_in_hook(true);
     accept(arg, &asked, verdict);
+    a3mi_reader_set_in_hook(false);
     a3mi_socket_lock(socket);
     if (verdict->accept == A3M_ACCEPT && verdict->metadata_size > A3M_LINK_METADATA_MAX) {
         snprintf(verdict->text, sizeof(verdict->text), "this socket's accept hook tells too much metadata");
@@ -262,13 +264,14 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     if (link != NULL && link->state == A3MI_LINK_CANCELLING) {
         link = NULL; /* a request like any other */
     }
-    uint32_t refusal = check_request(socket, peer, link, request, verdict);
-    if (refusal != 0) {
-        return refuse_both(link, refusal, now);
-    }
+    /* First: its author has lost it whatever the answer, and one that the author asked for is checked like a new one. */
     if (A3MI_MUTATE(LINK_NO_REPLACE, false, link != NULL) &&
         (a3mi_link_machine(link->state, A3MI_ON_REQUEST).actions & A3MI_DO_REPLACE) != 0) {
         link = replace(link, now);
+    }
+    uint32_t refusal = check_request(socket, peer, link, request, verdict);
+    if (refusal != 0) {
+        return refuse_both(link, refusal, now);
     }
     if (link == NULL) {
         link = make_incoming(socket, peer, request);
@@ -347,6 +350,7 @@ static enum a3mi_link_event refusal_event(struct a3mi_link *link, const struct a
 {
     if (link->state == A3MI_LINK_REQUESTING && !link->ended) { /* else it is late, and says nothing new */
         link->reason = a3mi_refusal_code(control->refusal);
+        link->peer_node = *a3mi_peer_id(link->peer); /* asked for by address, perhaps */
         a3mi_link_set_text(link, control->text);
         a3mi_event_log_add(link, A3M_EVENT_REFUSED, link->reason, control->text);
     }

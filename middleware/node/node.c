@@ -258,6 +258,11 @@ static bool init_locks(struct a3mi_node *node)
     return true;
 }
 
+static void ring(struct a3mi_parker *bell)
+{
+    a3mi_reader_signal(a3mi_container_of(bell, struct a3mi_node, bell)->reader);
+}
+
 static struct a3mi_node *alloc_node(void)
 {
     struct a3mi_node *node = calloc(1, sizeof(*node));
@@ -269,6 +274,8 @@ static struct a3mi_node *alloc_node(void)
     a3mi_list_init(&node->schedules);
     a3mi_list_init(&node->window_line);
     atomic_init(&node->refs, 1);
+    a3mi_parker_init(&node->bell);
+    node->bell.rung = ring;
     a3mi_map64_init(&node->links);
     a3mi_heap_init(&node->events);
     a3mi_list_init(&node->on_process);
@@ -286,6 +293,7 @@ void a3mi_node_unref(struct a3mi_node *node)
         return;
     }
     delist(node);
+    a3mi_parker_fini(&node->bell);
     if (node->reader != NULL) {
         a3mi_reader_free(node->reader);
     }
@@ -428,7 +436,10 @@ int a3m_node_set_peer(a3m_node handle, const char *id, const char *address)
     void *obj;
     struct set_peer job = {0};
     struct a3mi_url url = {0};
-    int result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    int result = a3mi_may_enter();
+    if (result == A3M_OK) {
+        result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    }
     if (result != A3M_OK) {
         return result;
     }
@@ -507,7 +518,10 @@ int a3m_node_get_stats(a3m_node handle, a3m_node_stats *stats)
     if (stats == NULL || stats->size != sizeof(*stats)) {
         return a3mi_fail(A3M_EINVAL, "a3m_node_stats.size is not set to sizeof(a3m_node_stats)");
     }
-    int result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    int result = a3mi_may_enter();
+    if (result == A3M_OK) {
+        result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
+    }
     if (result != A3M_OK) {
         return result;
     }

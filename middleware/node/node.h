@@ -129,6 +129,7 @@ struct a3mi_link {
     bool told_up;    /* the type's link_up was called, link_down not yet */
     bool ended;      /* as applications see it: CLOSED, or being cancelled */
     bool unlinking;  /* CMD_UNLINK was sent */
+    bool dismissed;  /* CLOSED: leaves its socket once `inbox` is empty */
     bool retired;    /* its handle is */
     bool unanswered; /* REQUESTING: an interval passed without an answer */
     bool counted;    /* in the socket's links_up and links_coming */
@@ -138,6 +139,7 @@ struct a3mi_link {
     struct a3mi_name peer_node; /* len 0: not known yet */
     struct a3mi_name peer_tag;
     struct a3m_addr peer_addr;           /* as given by the application; kind NONE: by node id */
+    struct a3m_addr found_at;            /* where the peer was when the link came up last; kind NONE: never */
     struct a3mi_identity *identity;      /* counted; from when it is up */
     struct a3mi_identity *next_identity; /* for its next life; NULL: not prepared */
     struct a3mi_pollable pollable;       /* who waits for the link: its credit, its state, its messages */
@@ -265,6 +267,8 @@ struct a3mi_node {
     bool closing;
     struct a3mi_parker *closer; /* woken when everything is finished */
 
+    struct a3mi_parker bell; /* of no thread: waking it has the reader thread look at the outbox */
+
     /* [names] */
     pthread_mutex_t names_lock;
     struct a3mi_mapb names;
@@ -347,6 +351,8 @@ struct a3mi_wait_for {
  */
 int a3mi_socket_wait(struct a3mi_socket *socket, const struct a3mi_wait_for *what, a3m_time deadline,
                      bool *woken);
+/* Of calls that need the engine, which is busy with the hook that they come from: A3M_EDEADLK there, else 0. */
+int a3mi_may_enter(void);
 /* [socket] The same in two steps, for who waits for more than a queue: whether it may wait; 0, or why not. */
 int a3mi_socket_may_wait(struct a3mi_socket *socket, a3m_time deadline);
 /* [socket] Sleeps until the waiter, which is in a queue, is taken off it; it is in none afterwards. 0, A3M_ETIMEDOUT, A3M_EINTR. */
@@ -483,6 +489,8 @@ int a3mi_link_prepare(struct a3mi_link *link);
 void a3mi_link_count(struct a3mi_link *link);
 /* [socket] No call finds the link any more. */
 void a3mi_link_retire(struct a3mi_link *link);
+/* [socket] Its last message was taken, or dropped: a link that is over may go. */
+void a3mi_link_emptied(struct a3mi_link *link);
 /*
  * [engine] When its socket has another link with the same peer's socket: makes
  * this one stand for that one, and says true.

@@ -21,6 +21,7 @@ static a3m_msg *take_from(struct a3mi_link *link, bool *carry)
         a3mi_link_consumed(link, A3MI_KEY_IN);
     } else {
         a3mi_link_consumed(link, A3MI_KEY_IN);
+        a3mi_link_emptied(link);
         a3mi_link_unref(link); /* counted while it is readable */
     }
     return msg;

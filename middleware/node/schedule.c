@@ -24,8 +24,8 @@ struct a3mi_schedule {
     a3m_msg *msg; /* NULL: sent, or the caller's again */
     int64_t at;   /* ns */
     bool commanded;
-    struct a3mi_waitq_entry blocked;
-    struct a3mi_parker bell; /* of nobody: rung after the locks, as something is possible */
+    struct a3mi_waitq_entry watch; /* TRYING and BLOCKED: hears that something is possible */
+    bool heard;                    /* TRYING: it did, perhaps after the attempt looked */
 };
 
 static void unref(struct a3mi_schedule *s)
@@ -65,49 +65,42 @@ static void command(struct a3mi_schedule *s)
 
 /* ---- Blocked: until something is possible --------------------------------------------- */
 
-static void ring(struct a3mi_parker *bell)
+/* [socket] It is tried again, on the reader thread. */
+static void again(struct a3mi_schedule *s)
 {
-    a3mi_reader_signal(a3mi_container_of(bell, struct a3mi_schedule, bell)->socket->node->reader);
+    s->state = WAITING;
+    s->at = 0;
+    command(s);
 }
 
 /* [socket] */
 static bool on_possible(struct a3mi_waitq_entry *entry, uint32_t keys, struct a3mi_wakes *wakes)
 {
-    struct a3mi_schedule *s = a3mi_container_of(entry, struct a3mi_schedule, blocked);
+    struct a3mi_schedule *s = a3mi_container_of(entry, struct a3mi_schedule, watch);
     (void)keys;
     a3mi_waitq_remove(entry);
-    s->state = WAITING;
-    s->at = 0;
-    command(s);
-    a3mi_wakes_add(wakes, &s->bell);
+    s->heard = true;
+    if (s->state == BLOCKED) {
+        again(s);
+        a3mi_wakes_add(wakes, &s->socket->node->bell); /* who pushed this may not carry it */
+    }
     return true;
 }
 
-static const struct a3mi_waitq_ops blocked_ops = {.wake = on_possible};
+static const struct a3mi_waitq_ops watch_ops = {.wake = on_possible};
 
-/* [socket] Whether what it waits for came about since it was tried. Pollers are told of small messages: this one may be large. */
-static bool is_possible(const struct a3mi_schedule *s, struct a3mi_link *link, struct a3mi_pollable *where)
+/*
+ * [socket] From before the attempt on: what happens during it is not missed. That something is possible at that moment
+ * says nothing: there may be credit, and too little of it.
+ */
+static void watch(struct a3mi_schedule *s)
 {
-    uint32_t events = where->ops->events(where);
-    bool by_credit = link != NULL || s->socket->type->events == NULL;
-    return (events & A3MI_KEY_HUP) != 0 ||
-           ((events & A3MI_KEY_OUT) != 0 &&
-            (!by_credit || a3mi_credit_decided(s->socket, link, s->msg->size)));
-}
-
-/* [socket] It could not be sent: waits until that may have changed. */
-static void block(struct a3mi_schedule *s)
-{
-    struct a3mi_link *link = s->link != NULL && s->link->alias != NULL ? s->link->alias : s->link;
-    struct a3mi_pollable *where = link != NULL ? &link->pollable : &s->socket->pollable;
-    s->blocked = (struct a3mi_waitq_entry){.ops = &blocked_ops,
-                                           .keys = A3MI_KEY_OUT | A3MI_KEY_WINDOW | A3MI_KEY_LINK};
-    a3mi_list_init(&s->blocked.list);
-    s->state = BLOCKED;
-    a3mi_waitq_add(&where->queue, &s->blocked);
-    if (is_possible(s, link, where)) {
-        (void)on_possible(&s->blocked, 0, &s->socket->wakes); /* meanwhile */
-    }
+    struct a3mi_pollable *where = s->link != NULL ? &s->link->pollable : &s->socket->pollable;
+    s->watch = (struct a3mi_waitq_entry){
+        .ops = &watch_ops, .keys = A3MI_KEY_OUT | A3MI_KEY_WINDOW | A3MI_KEY_LINK | A3MI_KEY_STATE};
+    a3mi_list_init(&s->watch.list);
+    s->heard = false;
+    a3mi_pollable_enqueue(where, &s->watch);
 }
 
 /* ---- Its time has come ------------------------------------------------------------------ */
@@ -128,29 +121,60 @@ static void report_dropped(struct a3mi_schedule *s, int why)
 static int try_send(struct a3mi_schedule *s)
 {
     struct a3mi_socket *socket = s->socket;
-    if (socket->closed) {
-        return A3M_ECLOSED;
-    }
     return s->link != NULL ? a3m_base_send_to(socket, (a3m_link){s->link->handle}, s->msg, A3M_NOW)
                            : socket->type->send(socket, socket->state, s->msg, A3M_NOW);
 }
 
+/* [socket] */
+static bool link_is_over(const struct a3mi_schedule *s)
+{
+    const struct a3mi_link *link = s->link;
+    while (link != NULL && link->alias != NULL) {
+        link = link->alias;
+    }
+    return link != NULL && link->ended;
+}
+
+/* [socket] */
 static bool may_succeed_later(const struct a3mi_schedule *s, int result)
 {
-    return result == A3M_EAGAIN || result == A3M_ENOCREDIT || result == A3M_ENOWINDOW ||
-           (result == A3M_ENOLINK && s->link == NULL);
+    if (s->socket->closed) {
+        return false;
+    }
+    switch (result) {
+    case A3M_ENOLINK: return !link_is_over(s); /* one that is not up may come up */
+    case A3M_EAGAIN:
+    case A3M_ENOCREDIT:
+    case A3M_ENOWINDOW:
+    case A3M_ETIMEDOUT: return true; /* each is how a try form may say that it would have waited */
+    default: return false;
+    }
+}
+
+/* [socket] After an attempt that failed. */
+static void wait_further(struct a3mi_schedule *s)
+{
+    if (s->heard) {
+        again(s);
+    } else {
+        s->state = BLOCKED;
+    }
 }
 
 /* After a turn, on the reader thread, no lock held. */
 static void attempt(struct a3mi_node *node, struct a3mi_after *after)
 {
     struct a3mi_schedule *s = a3mi_container_of(after, struct a3mi_schedule, attempt);
-    int result = try_send(s);
     a3m_msg *rest = NULL;
     a3mi_socket_lock(s->socket);
-    if (may_succeed_later(s, result)) {
-        block(s);
-    } else {
+    watch(s);
+    bool closed = s->socket->closed;
+    a3mi_socket_unlock(s->socket);
+    int result = closed ? A3M_ECLOSED : try_send(s);
+    a3mi_socket_lock(s->socket);
+    bool over = !may_succeed_later(s, result);
+    if (over) {
+        a3mi_waitq_remove(&s->watch);
         rest = result == A3M_OK ? NULL : s->msg;
         if (rest != NULL) {
             a3mi_receipt_drop(s->socket, rest, result);
@@ -158,16 +182,17 @@ static void attempt(struct a3mi_node *node, struct a3mi_after *after)
         s->msg = NULL;
         s->state = OVER;
         command(s);
+    } else {
+        wait_further(s);
     }
-    bool over = s->state == OVER;
     a3mi_socket_unlock(s->socket);
+    a3mi_node_carry(node); /* before the handle ends: a node that closes waits for that, and stops then */
     if (over) {
         a3m_msg_free(rest);
         if (result != A3M_OK) {
             report_dropped(s, result);
         }
         a3mi_registry_retire(s->handle, handle_last);
-        a3mi_node_carry(node);
     }
     unref(s);
 }
@@ -225,7 +250,7 @@ uint64_t a3mi_schedules_drop(struct a3mi_node *node)
         a3mi_socket_lock(s->socket);
         bool ours = s->state != OVER && s->state != TRYING; /* one that is being tried ends by itself */
         if (ours) {
-            a3mi_waitq_remove(&s->blocked);
+            a3mi_waitq_remove(&s->watch);
             s->state = OVER;
             a3mi_receipt_drop(s->socket, s->msg, A3M_ECLOSED);
             a3m_msg_free(s->msg);
@@ -233,7 +258,6 @@ uint64_t a3mi_schedules_drop(struct a3mi_node *node)
             dropped++;
         }
         a3mi_socket_unlock_turn(s->socket, node->turn);
-        a3mi_parker_fini(&s->bell);
         if (ours) {
             a3mi_registry_retire(s->handle, handle_last);
         }
@@ -267,9 +291,7 @@ static struct a3mi_schedule *new_schedule(struct a3mi_socket *socket, struct a3m
     s->at = at.ns;
     s->due.fire = on_due;
     a3mi_list_init(&s->all);
-    a3mi_list_init(&s->blocked.list);
-    a3mi_parker_init(&s->bell);
-    s->bell.rung = ring;
+    a3mi_list_init(&s->watch.list);
     return s;
 }
 
@@ -344,7 +366,7 @@ int a3m_scheduled_cancel(a3m_scheduled handle, a3m_msg **msg)
     a3mi_socket_lock(s->socket);
     bool ours = s->state == WAITING || s->state == BLOCKED;
     if (ours) {
-        a3mi_waitq_remove(&s->blocked);
+        a3mi_waitq_remove(&s->watch);
         s->state = OVER;
         *msg = s->msg;
         s->msg = NULL;

@@ -279,6 +279,7 @@ static void discard_inbox(struct a3mi_socket *socket)
             socket->unread++;
             atomic_fetch_add_explicit(&socket->node->discarded, 1, memory_order_relaxed);
         }
+        a3mi_link_emptied(link);
         a3mi_link_unref(link);
     }
     socket->inbox_count = 0;

@@ -65,6 +65,13 @@ void a3mi_node_carry_message(struct a3mi_node *node, size_t size)
     }
 }
 
+int a3mi_may_enter(void)
+{
+    return a3mi_reader_in_hook()
+               ? a3mi_fail(A3M_EDEADLK, "a call that needs the node, in a hook that the node waits for")
+               : A3M_OK;
+}
+
 int a3mi_socket_may_wait(struct a3mi_socket *socket, a3m_time deadline)
 {
     if (socket->closed) {
@@ -74,7 +81,8 @@ int a3mi_socket_may_wait(struct a3mi_socket *socket, a3m_time deadline)
         if (deadline.ns == A3M_NOW.ns) {
             return A3M_ETIMEDOUT;
         }
-        return a3mi_fail(A3M_EDEADLK, "a call that blocks, on the reader thread that it would wait for");
+        return a3mi_fail(A3M_EDEADLK,
+                         "a call that blocks, on the reader thread or in a hook that it would wait for");
     }
     return A3M_OK;
 }

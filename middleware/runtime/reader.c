@@ -29,6 +29,7 @@
 static _Thread_local bool is_reader_thread;
 /* Of whom this thread may not wait for anything at the moment; NULL: of nobody. */
 static _Thread_local const struct a3mi_reader *no_waits_on;
+static _Thread_local bool in_hook; /* of the application, inside of a turn */
 
 /* ---- The thread -------------------------------------------------------------- */
 
@@ -273,13 +274,13 @@ void a3mi_reader_stop(struct a3mi_reader *reader)
 
 bool a3mi_reader_on_thread(const struct a3mi_reader *reader)
 {
-    return no_waits_on == reader ||
+    return in_hook || no_waits_on == reader ||
            atomic_load_explicit(&reader->thread_id, memory_order_relaxed) == (uintptr_t)pthread_self();
 }
 
 bool a3mi_reader_on_any_thread(void)
 {
-    return is_reader_thread || no_waits_on != NULL;
+    return in_hook || is_reader_thread || no_waits_on != NULL;
 }
 
 const struct a3mi_reader *a3mi_reader_forbid_waits(const struct a3mi_reader *reader)
@@ -288,6 +289,16 @@ const struct a3mi_reader *a3mi_reader_forbid_waits(const struct a3mi_reader *rea
 
     no_waits_on = reader;
     return before;
+}
+
+void a3mi_reader_set_in_hook(bool inside)
+{
+    in_hook = inside;
+}
+
+bool a3mi_reader_in_hook(void)
+{
+    return in_hook;
 }
 
 /* ---- Life --------------------------------------------------------------------- */

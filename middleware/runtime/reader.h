@@ -99,8 +99,14 @@ void a3mi_reader_free(struct a3mi_reader *reader);
 /* In the child after fork: closes descriptors, touches no shared epoll set, joins nothing, frees nothing else. */
 void a3mi_reader_abandon(struct a3mi_reader *reader);
 
-/* Whether the calling thread may not wait: it is the reader thread, or has been forbidden to. */
+/* Whether the calling thread may not wait: it is the reader thread, in a hook, or has been forbidden to. */
 bool a3mi_reader_on_thread(const struct a3mi_reader *reader);
+/*
+ * The calling thread begins, or ends, to run code of the application inside of a turn: there it must not wait for anything,
+ * nor call a3mi_reader_enter (of any node: two hooks could wait for one another's).
+ */
+void a3mi_reader_set_in_hook(bool inside);
+bool a3mi_reader_in_hook(void);
 void a3mi_reader_get_stats(const struct a3mi_reader *reader, struct a3mi_reader_stats *stats);
 
 /*

@@ -48,5 +48,23 @@ say "a pool of threads on one poller"
 example poll_pool
 expect_file "$work/out" "4000 requests to 200 sockets, answered by 4 threads"
 
+say "a link from the door to its end"
+example members_only
+expect_file "$work/out" "bob: refused by hall for good: members only
+bob: the link has ended: refused by the peer
+bob: no links left
+ann: refused by hall for now: not open yet
+ann: linked with hall
+ann: was told \"welcome, ann\"
+ann: the hall has to take one first
+hall: ann has 20 degrees
+hall: ann has 21 degrees
+hall: ann has 22 degrees
+ann: the link has ended: canceled
+ann: no links left
+hall: linked with ann
+hall: the link has ended: canceled
+hall: no links left"
+
 say "payloads of MessagePack"
 example msgpack_payload

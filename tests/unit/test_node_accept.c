@@ -132,6 +132,7 @@ static void test_refused_for_now_is_asked_again_and_says_why(void **arg)
     assert_int_equal(event.kind, A3M_EVENT_REFUSED);
     assert_int_equal(event.reason, A3M_ENOTREADY);
     assert_string_equal(event.text, "warming up");
+    assert_string_equal(event.peer_node, "server");
     assert_string_equal(event.peer_tag, "echo");
     assert_int_equal(a3m_link_wait(link, SOON), A3M_OK);
     assert_int_equal(p.door.asked, 3);
@@ -184,6 +185,23 @@ static void test_order_of_checks_the_hook_is_after_final_and_before_temporary_on
     end_pair(&p);
 }
 
+/* The limit is one of links, whoever asked for them, and whether they are up already or not. */
+static void test_limit_counts_links_that_this_end_asks_for(void **arg)
+{
+    (void)arg;
+    struct pair p = {0};
+    make_pair(&p);
+    assert_int_equal(a3m_socket_set(p.rep, A3M_OPT_MAX_LINKS, 1), A3M_OK);
+    a3m_link own, link = {0};
+    assert_int_equal(a3m_socket_link(p.rep, "nowhere/nobody", &own), A3M_OK);
+    assert_int_equal(a3m_socket_set(p.req, A3M_OPT_LINK_ATTEMPTS, 1), A3M_OK);
+    link = ask(&p);
+    assert_int_equal(a3m_link_wait(link, SOON), A3M_ENOTREADY);
+    assert_int_equal(a3m_link_end(own), A3M_OK);
+    assert_int_equal(a3m_link_wait(ask(&p), SOON), A3M_OK);
+    end_pair(&p);
+}
+
 static void test_too_much_metadata_is_an_error_at_either_end(void **arg)
 {
     (void)arg;
@@ -220,6 +238,52 @@ static void test_hook_taken_away_nobody_is_asked(void **arg)
     end_pair(&p);
 }
 
+/* What a hook may call, and what it may not, as it would wait for the turn that the hook is in. */
+struct calls {
+    a3m_node node;
+    a3m_socket rep;
+    int waits[6], goes[4];
+};
+
+static void call_much(void *arg, const a3m_link_request *request, a3m_link_answer *answer)
+{
+    struct calls *calls = arg;
+    a3m_node_stats stats = {.size = sizeof(stats)};
+    a3m_poll_item item = {.what = a3m_pollable_socket(calls->rep), .events = A3M_POLL_IN};
+    a3m_link own = {0};
+    a3m_msg *msg;
+    (void)request;
+    calls->waits[0] = a3m_node_get_stats(calls->node, &stats);
+    calls->waits[1] = a3m_node_set_peer(calls->node, "other", "udp://127.0.0.1:9");
+    calls->waits[2] = a3m_node_close(calls->node, A3M_FOREVER, NULL);
+    calls->waits[3] = a3m_recv(calls->rep, &msg);
+    calls->waits[4] = a3m_poll(&item, 1, A3M_FOREVER);
+    calls->goes[0] = a3m_socket_link(calls->rep, "udp://127.0.0.1:9/other", &own);
+    calls->waits[5] = a3m_link_abort(own, NULL);
+    calls->goes[1] = a3m_link_end(own);
+    calls->goes[2] = a3m_socket_links(calls->rep, NULL, 0) >= 0 ? 0 : -1;
+    calls->goes[3] = a3m_try_recv(calls->rep, &msg) == A3M_EAGAIN ? 0 : -1;
+    answer->accept = A3M_ACCEPT;
+}
+
+static void test_hook_that_calls_what_waits_is_told_and_hangs_nobody(void **arg)
+{
+    (void)arg;
+    struct pair p = {0};
+    make_pair(&p);
+    struct calls calls = {.node = p.server, .rep = p.rep};
+    assert_int_equal(a3m_socket_set_accept(p.rep, call_much, &calls), A3M_OK);
+    assert_int_equal(a3m_link_wait(ask(&p), SOON), A3M_OK);
+    for (size_t i = 0; i < sizeof(calls.waits) / sizeof(calls.waits[0]); i++) {
+        assert_int_equal(calls.waits[i], A3M_EDEADLK);
+    }
+    for (size_t i = 0; i < sizeof(calls.goes) / sizeof(calls.goes[0]); i++) {
+        assert_int_equal(calls.goes[i], A3M_OK);
+    }
+    assert_true(test_stats(p.server).links_now >= 1); /* outside it works */
+    end_pair(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,7 +291,9 @@ int main(void)
         cmocka_unit_test(test_refused_for_now_is_asked_again_and_says_why),
         cmocka_unit_test(test_refused_for_good_ends_with_the_text),
         cmocka_unit_test(test_order_of_checks_the_hook_is_after_final_and_before_temporary_ones),
+        cmocka_unit_test(test_limit_counts_links_that_this_end_asks_for),
         cmocka_unit_test(test_too_much_metadata_is_an_error_at_either_end),
+        cmocka_unit_test(test_hook_that_calls_what_waits_is_told_and_hangs_nobody),
         cmocka_unit_test(test_hook_taken_away_nobody_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

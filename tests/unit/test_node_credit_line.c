@@ -172,6 +172,31 @@ static void test_line_as_many_return_as_there_is_credit_and_nobody_else_wakes(vo
     }
 }
 
+/* Where nobody is fair, the last of a kind is served first, and the kinds by turns: neither starves the other. */
+static void test_line_unfair_serves_the_last_of_each_kind_by_turns(void **arg)
+{
+    (void)arg;
+    struct line line;
+    struct waiter waiters[MOST];
+    open_line(&line, false, 1 << 20);
+    for (int i = 0; i < MOST; i++) {
+        stand(&line, &waiters[i], i < MOST / 2, 4, A3M_FOREVER);
+    }
+    for (int served = 2; served <= MOST; served += 2) { /* one credit of each two is for each kind */
+        set(line.pulls[0], A3M_OPT_CREDIT_MESSAGES, 1 + served);
+        await_returned(waiters, MOST, served);
+        for (int i = 0; i < MOST / 2; i++) {
+            bool want = i >= MOST / 2 - served / 2;
+            assert_int_equal(caller_returned(&waiters[i].caller), want);
+            assert_int_equal(caller_returned(&waiters[MOST / 2 + i].caller), want);
+        }
+    }
+    for (int i = 0; i < MOST; i++) {
+        assert_int_equal(caller_join(&waiters[i].caller), A3M_OK);
+    }
+    close_line(&line);
+}
+
 /* Credit comes about when the first half of the calls gives up: each is served or not, and no credit is lost. */
 static void serve_while_some_give_up(bool fair, int64_t patience_us)
 {
@@ -289,6 +314,45 @@ static void test_line_who_gives_up_lets_those_behind_have_what_it_left(void **ar
     large_one_gives_up(false, false);
 }
 
+/* Of a line, and with `specific` for the large one's kind: credit comes, too little for the first, enough for the second. */
+static void smaller_one_behind(bool fair, bool specific)
+{
+    struct line line;
+    struct waiter large, small;
+    a3m_credit credit, none;
+    a3m_msg *msg = a3m_msg_copy((const uint8_t[400]){0}, 400);
+    open_line(&line, fair, 1000);
+    set(line.pulls[0], A3M_OPT_CREDIT_MESSAGES, 10);
+    assert_int_equal(a3m_link_send(line.links[0], msg, SOON), A3M_OK);
+    assert_int_equal(a3m_link_reserve(line.links[0], 200, &credit, SOON), A3M_OK);
+    stand(&line, &large, specific, 700, A3M_FOREVER); /* 395 are left, and 595 when those are given back */
+    stand(&line, &small, !specific, 500, A3M_FOREVER);
+    if (fair) { /* nor does who comes now, for any link or for this one, though there is enough for it */
+        assert_int_equal(a3m_send_bytes(line.push, "tiny", 4, A3M_NOW), A3M_ENOCREDIT);
+        assert_int_equal(a3m_link_reserve(line.links[0], 4, &none, A3M_NOW), A3M_ENOCREDIT);
+    }
+    assert_int_equal(a3m_release(line.push, credit), A3M_OK);
+    await_returned(&small, 1, fair ? 0 : 1);
+    assert_false(caller_returned(&large.caller));
+    const size_t sizes[] = {5, 400, fair ? 700 : 500, fair ? 500 : 700};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        assert_int_equal(a3m_recv_until(line.pulls[0], &msg, SOON), A3M_OK);
+        assert_int_equal(a3m_msg_size(msg), sizes[i]);
+        a3m_msg_free(msg);
+    }
+    assert_int_equal(caller_join(&small.caller), A3M_OK);
+    assert_int_equal(caller_join(&large.caller), A3M_OK);
+    close_line(&line);
+}
+
+static void test_line_fair_nobody_passes_who_needs_more_than_there_is(void **arg)
+{
+    (void)arg;
+    for (int i = 0; i < 4; i++) {
+        smaller_one_behind(i % 2 == 0, i / 2 == 0);
+    }
+}
+
 /* A message that only the stopped link takes waits for it, and others go by the other link. */
 static void too_large_for_one(bool fair)
 {
@@ -362,6 +426,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_line_as_many_return_as_there_is_credit_and_nobody_else_wakes),
+        cmocka_unit_test(test_line_unfair_serves_the_last_of_each_kind_by_turns),
+        cmocka_unit_test(test_line_fair_nobody_passes_who_needs_more_than_there_is),
         cmocka_unit_test(test_line_credit_while_calls_time_out_none_is_lost),
         cmocka_unit_test(test_line_credit_while_the_link_ends_each_call_has_one_or_the_other),
         cmocka_unit_test(test_line_who_gives_up_lets_those_behind_have_what_it_left),

@@ -189,6 +189,52 @@ static void given_up_both_agree(const char *id)
     end(&world);
 }
 
+static void refuse(void *arg, const a3m_link_request *request, a3m_link_answer *answer)
+{
+    (void)request;
+    ++*(int *)arg;
+    answer->accept = A3M_REFUSE;
+}
+
+/* What B wants itself it takes from A, though it takes nothing else: neither option nor hook is about its own wishes. */
+static void wanted_by_both_nobody_is_asked(const char *id)
+{
+    struct world world;
+    int asked = 0;
+    make(&world, id);
+    assert_int_equal(a3m_socket_set(world.pull, A3M_OPT_INCOMING, 0), A3M_OK);
+    assert_int_equal(a3m_socket_set_accept(world.pull, refuse, &asked), A3M_OK);
+    assert_int_equal(a3m_socket_set(world.push, A3M_OPT_INCOMING, 0), A3M_OK);
+    assert_int_equal(a3m_socket_set_accept(world.push, refuse, &asked), A3M_OK);
+    a3m_link a1 = ask(world.push, "b/y");
+    speak(&world, world.in_a);
+    (void)ask(world.pull, world.x);
+    speak(&world, world.in_b);
+    settle(&world);
+    assert_linked(&world);
+    assert_int_equal(asked, 0);
+    assert_ends(&world, a1);
+    end(&world);
+}
+
+/* Two PUSH sockets: who answers the one request answers both. */
+static void incompatible_both_learn_it_at_once(const char *id)
+{
+    struct world world;
+    make(&world, id);
+    a3m_socket other = test_socket(world.b, &a3m_push, "z");
+    a3m_link a1 = ask(world.push, "b/z");
+    speak(&world, world.in_a);
+    a3m_link b1 = ask(other, world.x);
+    speak(&world, world.in_b);
+    settle(&world); /* less than the interval after which either would ask again */
+    assert_int_equal(a3m_link_wait(a1, A3M_NOW), A3M_EINCOMPATIBLE);
+    assert_int_equal(a3m_link_wait(b1, A3M_NOW), A3M_EINCOMPATIBLE);
+    assert_int_equal(a3mi_map64_count(&world.in_a->links), 1);
+    assert_int_equal(a3mi_map64_count(&world.in_b->links), 1);
+    end(&world);
+}
+
 /* ---- An end that gave the other up ----------------------------------------------------------- */
 
 /* Nothing is said for longer than half-connections last: what comes next opens new ones. */
@@ -405,6 +451,20 @@ static void test_crossing_given_up_both_agree(void **arg)
     given_up_both_agree("c");
 }
 
+static void test_crossing_wanted_by_both_nobody_is_asked(void **arg)
+{
+    (void)arg;
+    wanted_by_both_nobody_is_asked("a");
+    wanted_by_both_nobody_is_asked("c");
+}
+
+static void test_crossing_incompatible_both_learn_it_at_once(void **arg)
+{
+    (void)arg;
+    incompatible_both_learn_it_at_once("a");
+    incompatible_both_learn_it_at_once("c");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +473,8 @@ int main(void)
         cmocka_unit_test(test_crossing_asked_again_the_second_link_is_up_at_both),
         cmocka_unit_test(test_crossing_socket_opened_again_the_second_link_is_up_at_both),
         cmocka_unit_test(test_crossing_given_up_both_agree),
+        cmocka_unit_test(test_crossing_wanted_by_both_nobody_is_asked),
+        cmocka_unit_test(test_crossing_incompatible_both_learn_it_at_once),
         cmocka_unit_test(test_given_up_and_owed_to_too_many_the_peer_learns_it_all_the_same),
         cmocka_unit_test(test_request_that_meets_a_new_incarnation_is_the_one_that_is_accepted),
         cmocka_unit_test(test_forgotten_request_that_is_accepted_is_ended),

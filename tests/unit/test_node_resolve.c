@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,6 +90,9 @@ static void test_file_that_is_bad_is_refused_and_a_later_bad_one_changes_nothing
         assert_non_null(strstr(a3m_error_detail(), "line 1"));
     }
     assert_int_equal(a3m_hosts_open(&hosts, "/nonexistent/hosts"), A3M_ENOENT);
+    assert_int_equal(a3m_hosts_open(&hosts, "/tmp"), A3M_EOS); /* opens, and cannot be read */
+    assert_int_equal(a3m_hosts_open(&hosts, NULL), A3M_EINVAL);
+    assert_int_equal(a3m_hosts_open(NULL, path), A3M_EINVAL);
     write_hosts("server udp://127.0.0.1:1\nserver udp://127.0.0.1:2\n");
     assert_int_equal(a3m_hosts_open(&hosts, path), A3M_OK);
     assert_int_equal(a3m_hosts_resolve(hosts, "server", address, sizeof(address)), A3M_OK);
@@ -99,6 +103,27 @@ static void test_file_that_is_bad_is_refused_and_a_later_bad_one_changes_nothing
     assert_int_equal(a3m_hosts_resolve(hosts, "server", address, sizeof(address)), A3M_OK);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(a3m_hosts_resolve(hosts, "server", address, sizeof(address)), A3M_OK);
+    a3m_hosts_close(hosts);
+}
+
+/* Written in place, to the same length, and so soon that the file's time is the same: it is read again. */
+static void test_file_written_twice_at_the_same_time_is_read_again(void **state)
+{
+    (void)state;
+    a3m_hosts *hosts;
+    struct stat file;
+    char address[A3M_LINK_ADDRESS_SIZE];
+    write_hosts("server udp://127.0.0.1:1\n");
+    assert_int_equal(stat(path, &file), 0);
+    assert_int_equal(a3m_hosts_open(&hosts, path), A3M_OK);
+    FILE *again = fopen(path, "r+");
+    assert_non_null(again);
+    assert_true(fputs("server udp://127.0.0.1:2\n", again) >= 0);
+    assert_int_equal(fclose(again), 0);
+    const struct timespec times[2] = {file.st_atim, file.st_mtim};
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_int_equal(a3m_hosts_resolve(hosts, "server", address, sizeof(address)), A3M_OK);
+    assert_string_equal(address, "udp://127.0.0.1:2");
     a3m_hosts_close(hosts);
 }
 
@@ -175,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file_resolves_what_is_in_it_and_what_is_put_in_later),
         cmocka_unit_test(test_file_that_is_bad_is_refused_and_a_later_bad_one_changes_nothing),
+        cmocka_unit_test(test_file_written_twice_at_the_same_time_is_read_again),
         cmocka_unit_test(test_resolver_is_asked_again_when_nobody_answers_there),
         cmocka_unit_test(test_resolver_is_not_asked_for_what_is_known),
     };

@@ -15,6 +15,9 @@
 
 #include <stdatomic.h>
 
+#include <pthread.h>
+
+#include "asleep.h"
 #include "node_fixture.h"
 
 struct pair {
@@ -119,6 +122,18 @@ static void test_scheduled_message_taken_back_is_not_sent(void **state)
     end_pair(&p);
 }
 
+/* Its time comes, and it is tried, to no avail: then everybody sleeps. */
+static void schedule_and_await_try(const struct pair *p, a3m_msg *msg, a3m_scheduled *scheduled)
+{
+    uint64_t timers = test_stats(p->from).reader_timer_wakeups;
+    assert_int_equal(a3m_send_at(p->push, msg, a3m_in(a3m_ms(1)), scheduled), A3M_OK);
+    for (a3m_time until = SOON;
+         test_stats(p->from).reader_timer_wakeups == timers && a3m_now().ns < until.ns;) {
+        (void)a3m_poll(NULL, 0, a3m_in(a3m_ms(1)));
+    }
+    await_all_asleep();
+}
+
 static void test_scheduled_message_takes_its_credit_when_it_is_due(void **state)
 {
     (void)state;
@@ -135,10 +150,8 @@ static void test_scheduled_message_takes_its_credit_when_it_is_due(void **state)
     a3m_msg_free(msg);
     assert_in_range(sent, 999, 1000); /* all the credit there is: nothing was set aside before its time */
     /* One that is due, and finds none, can still be taken back. */
-    assert_int_equal(a3m_send_at(p.push, test_msg("held"), a3m_now(), &held), A3M_OK);
-    int result;
-    while ((result = a3m_scheduled_cancel(held, &back)) == A3M_ESTATE) {}
-    assert_int_equal(result, A3M_OK);
+    schedule_and_await_try(&p, test_msg("held"), &held);
+    assert_int_equal(a3m_scheduled_cancel(held, &back), A3M_OK);
     test_msg_is(back, "held");
     for (int i = 0; i < sent + 1; i++) { /* with the one that was due */
         a3m_msg *got;
@@ -184,6 +197,91 @@ static void test_scheduled_message_waits_for_a_link(void **state)
     end_pair(&p);
 }
 
+static void test_scheduled_message_by_a_link_that_is_not_up_waits_for_it(void **state)
+{
+    (void)state;
+    struct pair p = {.from = reporting_node("from"), .to = test_node("to")};
+    atomic_store(&reports, 0);
+    p.push = test_socket(p.from, &a3m_push, NULL);
+    assert_int_equal(a3m_socket_set(p.push, A3M_OPT_LINK_RETRY_MAX, a3m_ms(50).ns), A3M_OK);
+    assert_int_equal(a3m_socket_link(p.push, test_url(p.to, "sink"), &p.link), A3M_OK);
+    assert_int_equal(a3m_link_send_at(p.link, test_msg("patient"), a3m_now(), NULL), A3M_OK);
+    assert_int_equal(a3m_link_wait(p.link, a3m_in(a3m_ms(20))), A3M_ETIMEDOUT);
+    p.pull = test_socket(p.to, &a3m_pull, "sink");
+    test_expect(p.pull, "patient");
+    assert_int_equal(atomic_load(&reports), 0);
+    end_pair(&p);
+}
+
+/* There is credit, and too little of it for the message that is due: it waits for more, and the node rests. */
+static void test_scheduled_message_larger_than_what_is_left_waits_asleep(void **state)
+{
+    (void)state;
+    struct pair p = {.from = reporting_node("from"), .to = test_node("to")};
+    a3m_msg *large = a3m_msg_copy((const uint8_t[700]){0}, 700);
+    p.pull = test_socket(p.to, &a3m_pull, "sink");
+    p.push = test_socket(p.from, &a3m_push, NULL);
+    assert_int_equal(a3m_socket_set(p.pull, A3M_OPT_CREDIT_BYTES, 1000), A3M_OK);
+    p.link = test_link(p.push, test_url(p.to, "sink"));
+    assert_int_equal(a3m_send_bytes(p.push, (const uint8_t[600]){0}, 600, A3M_NOW), A3M_OK);
+    schedule_and_await_try(&p, large, NULL);
+    for (size_t size = 600; size <= 700; size += 100) {
+        a3m_msg *got;
+        assert_int_equal(a3m_recv_until(p.pull, &got, SOON), A3M_OK);
+        assert_int_equal(a3m_msg_size(got), size);
+        a3m_msg_free(got);
+    }
+    end_pair(&p);
+}
+
+struct churn {
+    a3m_socket push;
+    _Atomic bool over;
+};
+
+/* Takes credit and gives it back: each time those that wait are told, by this thread. */
+static void *take_and_give_back(void *arg)
+{
+    struct churn *churn = arg;
+    while (!atomic_load(&churn->over)) {
+        a3m_credit credit;
+        if (a3m_socket_reserve(churn->push, 1, &credit, NULL, A3M_NOW) == A3M_OK) {
+            assert_int_equal(a3m_release(churn->push, credit), A3M_OK);
+        }
+    }
+    return NULL;
+}
+
+/* Who tells a message that it may go is another thread than the one that sends it, and frees what stood for it. */
+static void test_scheduled_messages_told_by_threads_that_give_credit_back(void **state)
+{
+    (void)state;
+    enum { MANY = 3000 };
+    struct pair p = make_pair();
+    struct churn churn = {.push = p.push};
+    pthread_t threads[2];
+    assert_int_equal(a3m_socket_set(p.pull, A3M_OPT_CREDIT_MESSAGES, 1), A3M_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, take_and_give_back, &churn), 0);
+    }
+    for (int i = 0; i < MANY; i++) {
+        a3m_scheduled scheduled;
+        a3m_msg *back = NULL;
+        assert_int_equal(a3m_send_at(p.push, test_msg("x"), a3m_now(), &scheduled), A3M_OK);
+        if (i % 2 == 0 && a3m_scheduled_cancel(scheduled, &back) == A3M_OK) {
+            a3m_msg_free(back);
+            continue;
+        }
+        test_expect(p.pull, "x");
+    }
+    atomic_store(&churn.over, true);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    assert_int_equal(atomic_load(&reports), 0);
+    end_pair(&p);
+}
+
 static void test_scheduled_messages_of_a_node_that_closes_are_undelivered(void **state)
 {
     (void)state;
@@ -225,6 +323,9 @@ int main(void)
         cmocka_unit_test(test_scheduled_message_of_a_closed_socket_is_dropped_and_reported),
         cmocka_unit_test(test_scheduled_message_of_a_link_that_ended_is_dropped_and_reported),
         cmocka_unit_test(test_scheduled_message_waits_for_a_link),
+        cmocka_unit_test(test_scheduled_message_by_a_link_that_is_not_up_waits_for_it),
+        cmocka_unit_test(test_scheduled_message_larger_than_what_is_left_waits_asleep),
+        cmocka_unit_test(test_scheduled_messages_told_by_threads_that_give_credit_back),
         cmocka_unit_test(test_scheduled_messages_of_a_node_that_closes_are_undelivered),
         cmocka_unit_test(test_scheduled_requests_and_types_that_do_not_send),
     };

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "asleep.h"
 #include "caller.h"
 #include "node_fixture.h"
 
@@ -187,7 +188,11 @@ static void test_events_slow_reader_loses_the_oldest_and_is_told(void **arg)
     assert_int_equal(expect(p.req, A3M_EVENT_NO_LINKS, A3M_OK).lost, 2);
     assert_int_equal(none(p.req), A3M_EAGAIN);
     come_and_go(&p, 1);
+    assert_int_equal(a3m_socket_set(p.req, A3M_OPT_EVENTS, 8),
+                     A3M_OK); /* and still says what was lost before it */
+    come_and_go(&p, 1);
     assert_int_equal(expect(p.req, A3M_EVENT_NO_LINKS, A3M_OK).lost, 2);
+    assert_int_equal(expect(p.req, A3M_EVENT_UP, A3M_OK).lost, 0);
     assert_int_equal(a3m_socket_set(p.req, A3M_OPT_EVENTS, 0), A3M_OK);
     assert_int_equal(none(p.req), A3M_ESTATE);
     end_pair(&p);
@@ -262,6 +267,50 @@ static void test_events_call_that_waits_is_woken(void **arg)
     end_pair(&p);
 }
 
+static int lead(void *arg)
+{
+    a3m_msg *msg;
+    return a3m_recv(*(a3m_socket *)arg, &msg);
+}
+
+/* Three threads wait, two events come: two threads have one each, and the third is left asleep. */
+static void test_events_wake_as_many_threads_as_there_are_events(void **arg)
+{
+    (void)arg;
+    struct pair p = make_pair(16);
+    struct caller leader, callers[3];
+    a3m_socket idle = test_socket(p.client, &a3m_pull, NULL);
+    a3m_link link;
+    int had = 0;
+    caller_start(&leader, lead, &idle); /* reads the network for all */
+    caller_await_sleep(&leader);
+    assert_int_equal(a3m_socket_link(p.req, "nowhere/nobody", &link), A3M_OK);
+    (void)expect(p.req, A3M_EVENT_RETRYING, A3M_ENOADDR);
+    for (int i = 0; i < 3; i++) {
+        caller_start(&callers[i], wait_for_one, &p.req);
+        caller_await_sleep(&callers[i]);
+    }
+    await_all_asleep();
+    a3m_node_stats before = test_stats(p.client);
+    assert_int_equal(a3m_link_end(link), A3M_OK); /* ENDED, NO_LINKS */
+    await_all_asleep();
+    for (int i = 0; i < 3; i++) {
+        had += caller_returned(&callers[i]);
+    }
+    assert_int_equal(had, 2);
+    assert_int_equal(test_stats(p.client).waiter_sleeps,
+                     before.waiter_sleeps); /* nobody went back to sleep */
+    assert_int_equal(a3m_socket_close(p.req), A3M_OK);
+    had = 0;
+    for (int i = 0; i < 3; i++) {
+        had += caller_join(&callers[i]) == A3M_ECLOSED;
+    }
+    assert_int_equal(had, 1);
+    assert_int_equal(a3m_socket_close(idle), A3M_OK);
+    assert_int_equal(caller_join(&leader), A3M_ECLOSED);
+    end_pair(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_events_slow_reader_loses_the_oldest_and_is_told),
         cmocka_unit_test(test_events_polled_apart_from_messages),
         cmocka_unit_test(test_events_call_that_waits_is_woken),
+        cmocka_unit_test(test_events_wake_as_many_threads_as_there_are_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

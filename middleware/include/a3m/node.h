@@ -119,15 +119,15 @@ A3M_API int a3m_node_address(a3m_node node, char *buf, size_t size);
 /*
  * Says by hand where the node `id` is to be found: "udp://192.0.2.7:7101".
  * Replaces what was said before; addresses learned from traffic that is newer
- * win. Resolving a name may block. A3M_EINVAL, A3M_ENOADDR.
+ * win. Resolving a name may block. A3M_EINVAL, A3M_ENOADDR, A3M_EDEADLK (in an accept hook).
  */
 A3M_API int a3m_node_set_peer(a3m_node node, const char *id, const char *address);
 
 /*
- * A resolver for a3m_node_config.resolve that reads a file of lines "ID ADDRESS" ('#' begins a comment), and reads
- * it again when it has changed; a file that is bad by then leaves what was read before. Any number of nodes may use
- * one; it is closed after them. A3M_EINVAL (the detail text names the line), A3M_ENOMEM, A3M_ENOENT and other
- * errors of the file.
+ * A resolver for a3m_node_config.resolve that reads a file of lines "ID ADDRESS" ('#' begins a comment), and, when
+ * it is asked, reads it again if it has changed; a file that is bad by then leaves what was read before. Any
+ * number of nodes may use one; it is closed after them. A3M_EINVAL (the detail text names the line), A3M_ENOMEM,
+ * A3M_ENOENT and other errors of the file.
  */
 typedef struct a3m_hosts a3m_hosts;
 A3M_API int a3m_hosts_open(a3m_hosts **hosts, const char *path);
@@ -209,6 +209,7 @@ typedef struct a3m_node_stats {
     uint64_t scheduled_dropped; /* messages of a3m_send_at that could not be sent when their time came */
 } a3m_node_stats;
 
+/* A3M_EINVAL (stats->size), A3M_EDEADLK (in an accept hook). */
 A3M_API int a3m_node_get_stats(a3m_node node, a3m_node_stats *stats);
 
 A3M_END_DECLS

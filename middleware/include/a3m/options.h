@@ -15,15 +15,16 @@
 A3M_BEGIN_DECLS
 
 typedef enum a3m_option {
+    /* Intervals and limit hold for links that are asked for afterwards. */
     A3M_OPT_LINK_RETRY_MIN = 1, /* first interval between requests for a link; 50 ms */
     A3M_OPT_LINK_RETRY_MAX,     /* the interval doubles up to this; 0: it stays at the minimum; 2 s */
     A3M_OPT_LINK_ATTEMPTS,      /* give up after so many requests; 0: never; 0 */
     A3M_OPT_CREDIT_MESSAGES,    /* granted to the peer of each link; 1,000. Links that are up follow. */
     A3M_OPT_CREDIT_BYTES,       /* likewise; 1 MiB */
     A3M_OPT_MAX_MESSAGE,        /* the largest message this socket takes; 64 MiB */
-    A3M_OPT_MAX_LINKS,          /* refuse further links for now when there are so many; 0: no limit; 0 */
-    A3M_OPT_INCOMING,           /* whether peers may ask for links; 1 */
-    A3M_OPT_EINTR,              /* whether blocking calls return A3M_EINTR after a signal; 0 */
+    A3M_OPT_MAX_LINKS, /* refuse peers' requests for now when so many are up or coming up; 0: no limit; 0 */
+    A3M_OPT_INCOMING,  /* whether peers may ask for links; 1 */
+    A3M_OPT_EINTR,     /* whether blocking calls return A3M_EINTR after a signal; 0 */
     /* While an answer is awaited on a link, its peer is asked this often whether it is there; 0: never; 1 s. */
     A3M_OPT_HEARTBEAT,
     /*

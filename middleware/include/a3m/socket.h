@@ -138,8 +138,9 @@ typedef enum a3m_accept {
 typedef struct a3m_link_answer {
     a3m_accept accept;
     char text[A3M_LINK_TEXT_SIZE]; /* when refused: for people at the peer, in UTF-8 */
-    const void *metadata;          /* when accepted: told to the peer; copied after the hook returned */
-    size_t metadata_size;          /* up to A3M_LINK_METADATA_MAX; with more the link is refused for now */
+    const void
+        *metadata; /* when accepted: told to the peer; copied after the hook returned: not on its stack */
+    size_t metadata_size; /* up to A3M_LINK_METADATA_MAX; with more the link is refused for now */
 } a3m_link_answer;
 
 typedef void (*a3m_accept_fn)(void *arg, const a3m_link_request *request, a3m_link_answer *answer);
@@ -150,12 +151,17 @@ typedef void (*a3m_accept_fn)(void *arg, const a3m_link_request *request, a3m_li
  * accepted, and it is asked again then.
  *
  * The hook runs in a turn of the node's engine, on whichever thread carries that: no lock of the socket is held,
- * but the node's traffic waits for it. It must be quick, and may call nothing that waits. A call that is under way
+ * but the node's traffic waits for it. It must be quick. What waits there (a3m_link_abort, a3m_node_set_peer and
+ * a3m_node_get_stats among it) returns A3M_EDEADLK. A call that is under way
  * may go on after the hook was replaced: `arg` must stay valid until the node is closed.
  */
 A3M_API int a3m_socket_set_accept(a3m_socket socket, a3m_accept_fn accept, void *arg);
 
-/* Ends a link, or cancels its handshake. What was sent before is delivered first. */
+/*
+ * Ends a link, or cancels its handshake. What was sent before is delivered first; nothing waits for that here
+ * (a3m_socket_drain does). The handle is good until then, perhaps not longer. Of a link that has ended already it
+ * ends the handle, which is kept until then so that its reason can be read.
+ */
 A3M_API int a3m_link_end(a3m_link link);
 
 /* What the forced end of a link gave up; a3m_node_close counts it as well. */
@@ -169,14 +175,15 @@ typedef struct a3m_abort_report {
  * Ends a link at once, also one that is ending and has something to deliver yet: what was not transmitted is given
  * up, what comes from the peer from here on is dropped and counted. What was received stays there to be taken. The
  * peer learns of it, and ends its side once it has what was transmitted. `report` may be NULL. Waits for the engine,
- * not for the peer; not to be called by hooks. A3M_EINVAL (report->size).
+ * not for the peer. A3M_EINVAL (report->size), A3M_EDEADLK (in an accept hook).
  */
 A3M_API int a3m_link_abort(a3m_link link, a3m_abort_report *report);
 
 /*
- * Waits until the link is up (0) or has ended: A3M_EREFUSED, A3M_EINCOMPATIBLE,
- * A3M_ECANCELED, A3M_ETIMEDOUT (the deadline; the link goes on trying),
- * A3M_ENOTREADY (the limit of attempts was reached) or another reason of its end.
+ * Waits until the link is up (0) or has ended: A3M_EREFUSED, A3M_EINCOMPATIBLE, A3M_ECANCELED, A3M_ECLOSED (the peer's
+ * socket), or another reason of its end; when the limit of attempts was reached what came of the last one:
+ * A3M_ENOTREADY, A3M_ESILENT, A3M_ENOADDR. A3M_ETIMEDOUT (the deadline; the link goes on trying): also with A3M_NOW,
+ * here and in the other calls that wait for links.
  */
 A3M_API int a3m_link_wait(a3m_link link, a3m_time deadline);
 
@@ -203,6 +210,7 @@ typedef struct a3m_link_info {
     a3m_time next_attempt; /* when retrying */
     char peer_node[A3M_LINK_NAME_SIZE];
     char peer_tag[A3M_LINK_NAME_SIZE];
+    /* Where the peer was when the link came up last; before, where it is asked; "": not known, or this node itself. */
     char peer_address[A3M_LINK_ADDRESS_SIZE];
     uint64_t sent, acknowledged; /* messages */
     uint64_t received, taken;
@@ -224,7 +232,11 @@ typedef struct a3m_link_info {
 
 A3M_API int a3m_link_get_info(a3m_link link, a3m_link_info *info);
 
-/* Up to `max` of the socket's links; returns how many there are, which may be more. */
+/*
+ * Up to `max` of the socket's links; returns how many there are, which may be more. Those that this end asked for
+ * and that have ended by themselves are among them until a3m_link_end, or until they are asked for again; all others
+ * until what came by them was received.
+ */
 A3M_API int a3m_socket_links(a3m_socket socket, a3m_link *links, size_t max);
 
 /* Waits until the socket has `n` links that are up. */
@@ -275,7 +287,8 @@ A3M_API int a3m_recv_or_none(a3m_socket socket, a3m_msg **msg, a3m_time deadline
 /*
  * On one link, around the type of its socket. A3M_ENOLINK (to send: it is not up; a receive waits until it is),
  * A3M_ELINKDOWN (it ended meanwhile, and, to receive, everything that came by it was received), A3M_ENOTSUP (REQ;
- * sending on a REP or PULL; receiving on a PUSH).
+ * sending on a REP or PULL; receiving on a PUSH). What came by a link that ended can be received: until then its
+ * handle is good; after that A3M_EHANDLE says the same of one that the peer asked for.
  */
 A3M_API int a3m_link_send(a3m_link link, a3m_msg *msg, a3m_time deadline);
 A3M_API int a3m_link_recv(a3m_link link, a3m_msg **msg, a3m_time deadline);
@@ -286,11 +299,12 @@ A3M_API int a3m_send_bytes(a3m_socket socket, const void *bytes, size_t size, a3
 /* ---- Later ---------------------------------------------------------------- */
 
 /*
- * Sends a message at a time, or as soon after it as there is a link with credit, on the reader thread; as
- * a3m_send (or a3m_link_send) does. Takes `msg` over on success. Does not block. What cannot be sent by then,
- * because its socket is closed or its link has ended, is dropped, counted (a3m_node_stats.scheduled_dropped) and
- * told (a3m_node_config.report); what a node had not sent when it closed is among the undelivered ones of its
- * report. `scheduled` may be NULL. A3M_ENOTSUP, A3M_ENOMEM.
+ * Sends a message at a time, or as soon after it as there is a link with credit, on the reader thread; as a3m_send
+ * (or a3m_link_send) does. Takes `msg` over on success. Does not block. What cannot be sent by then, because its
+ * socket is closed or its link has ended, is dropped, counted (a3m_node_stats.scheduled_dropped) and told
+ * (a3m_node_config.report). Of a link that is not up it waits; calls that wait for credit go before it. What a
+ * node had not sent when it closed is among the undelivered ones of its report. `scheduled` may be NULL.
+ * A3M_ENOTSUP, A3M_ENOMEM.
  */
 A3M_API int a3m_send_at(a3m_socket socket, a3m_msg *msg, a3m_time at, a3m_scheduled *scheduled);
 A3M_API int a3m_link_send_at(a3m_link link, a3m_msg *msg, a3m_time at, a3m_scheduled *scheduled);
