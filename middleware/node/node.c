@@ -12,6 +12,7 @@
 #include "base/addr.h"
 #include "base/error.h"
 #include "core/congestion.h"
+#include "node/schedule.h"
 #include "transport/registry.h"
 
 #define DEFAULT_OUTBOX (UINT64_C(64) << 20)
@@ -268,6 +269,7 @@ static struct a3mi_node *alloc_node(void)
     a3mi_list_init(&node->guests);
     a3mi_list_init(&node->schedules);
     a3mi_list_init(&node->window_line);
+    a3mi_schedule_bell_init(node);
     atomic_init(&node->refs, 1);
     a3mi_map64_init(&node->links);
     a3mi_heap_init(&node->events);

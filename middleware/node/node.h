@@ -286,6 +286,8 @@ struct a3mi_node {
     _Atomic uint64_t bad_resolutions;   /* [atomic] answers of the resolver that are no address */
     _Atomic uint64_t discarded;         /* [atomic] messages in receive queues of closed sockets */
 
+    struct a3mi_parker schedule_bell; /* of nobody: rung after the locks, as a message put off may go now */
+
     pthread_mutex_t idle_lock; /* a leaf */
     uint32_t live_handles;     /* [idle] of node, sockets and links: calls may be inside */
     struct a3mi_parker *idle;  /* [idle] woken when live_handles reaches 0 */

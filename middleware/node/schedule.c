@@ -25,7 +25,6 @@ struct a3mi_schedule {
     int64_t at;   /* ns */
     bool commanded;
     struct a3mi_waitq_entry blocked;
-    struct a3mi_parker bell; /* of nobody: rung after the locks, as something is possible */
 };
 
 static void unref(struct a3mi_schedule *s)
@@ -67,7 +66,13 @@ static void command(struct a3mi_schedule *s)
 
 static void ring(struct a3mi_parker *bell)
 {
-    a3mi_reader_signal(a3mi_container_of(bell, struct a3mi_schedule, bell)->socket->node->reader);
+    a3mi_reader_signal(a3mi_container_of(bell, struct a3mi_node, schedule_bell)->reader);
+}
+
+void a3mi_schedule_bell_init(struct a3mi_node *node)
+{
+    a3mi_parker_init(&node->schedule_bell);
+    node->schedule_bell.rung = ring;
 }
 
 /* [socket] */
@@ -79,7 +84,8 @@ static bool on_possible(struct a3mi_waitq_entry *entry, uint32_t keys, struct a3
     s->state = WAITING;
     s->at = 0;
     command(s);
-    a3mi_wakes_add(wakes, &s->bell);
+    /* The node's bell: this message may be sent, or taken back, and gone before the wakes are carried out. */
+    a3mi_wakes_add(wakes, &s->socket->node->schedule_bell);
     return true;
 }
 
@@ -128,7 +134,10 @@ static void report_dropped(struct a3mi_schedule *s, int why)
 static int try_send(struct a3mi_schedule *s)
 {
     struct a3mi_socket *socket = s->socket;
-    if (socket->closed) {
+    a3mi_socket_lock(socket);
+    bool closed = socket->closed;
+    a3mi_socket_unlock(socket);
+    if (closed) {
         return A3M_ECLOSED;
     }
     return s->link != NULL ? a3m_base_send_to(socket, (a3m_link){s->link->handle}, s->msg, A3M_NOW)
@@ -233,7 +242,6 @@ uint64_t a3mi_schedules_drop(struct a3mi_node *node)
             dropped++;
         }
         a3mi_socket_unlock_turn(s->socket, node->turn);
-        a3mi_parker_fini(&s->bell);
         if (ours) {
             a3mi_registry_retire(s->handle, handle_last);
         }
@@ -268,8 +276,6 @@ static struct a3mi_schedule *new_schedule(struct a3mi_socket *socket, struct a3m
     s->due.fire = on_due;
     a3mi_list_init(&s->all);
     a3mi_list_init(&s->blocked.list);
-    a3mi_parker_init(&s->bell);
-    s->bell.rung = ring;
     return s;
 }
 

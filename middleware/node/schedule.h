@@ -20,6 +20,8 @@
 
 struct a3mi_schedule;
 
+/* Once, before the node has sockets. */
+void a3mi_schedule_bell_init(struct a3mi_node *node);
 /* [engine] CMD_SCHEDULE: what its state asks of the event queue. */
 void a3mi_schedule_on_command(struct a3mi_outbox_node *entry, int64_t now);
 /* [engine] The node closes: what has not been sent is dropped. Returns how many messages that were. */
