@@ -68,3 +68,17 @@ hall: no links left"
 
 say "payloads of MessagePack"
 example msgpack_payload
+
+say "what became of each message"
+example receipts
+expect_file "$work/out" "ann: works
+ann: works
+foreman: ann has taken job 0
+foreman: ann has taken job 1
+foreman: job 2 is with ann, or was: closed
+bob: works
+foreman: bob has taken job 3
+bob: works
+foreman: bob has taken job 4
+bob: works
+foreman: bob has taken job 5"
