@@ -18,6 +18,7 @@
 #include <pthread.h>
 
 #include "asleep.h"
+#include "node/node.h"
 #include "node_fixture.h"
 
 struct pair {
@@ -313,6 +314,73 @@ static void test_scheduled_requests_and_types_that_do_not_send(void **state)
     test_close(node);
 }
 
+/* ---- Taken back while it is being told ------------------------------------------------------- */
+
+/* In a socket's queue ahead of a scheduled message: when both are told of credit, it takes that message back. */
+struct rival {
+    struct a3mi_waitq_entry entry;
+    struct a3mi_parker parker;
+    a3m_scheduled later;
+    a3m_msg *taken;
+    int result;
+};
+
+static bool rival_wake(struct a3mi_waitq_entry *entry, uint32_t keys, struct a3mi_wakes *wakes)
+{
+    struct rival *rival = a3mi_container_of(entry, struct rival, entry);
+    (void)keys;
+    a3mi_waitq_remove(entry);
+    a3mi_wakes_add(wakes, &rival->parker);
+    return true;
+}
+
+/* No lock is held; the scheduled message's own wake comes next in the list. */
+static void rival_rung(struct a3mi_parker *parker)
+{
+    struct rival *rival = a3mi_container_of(parker, struct rival, parker);
+    rival->result = a3m_scheduled_cancel(rival->later, &rival->taken);
+}
+
+static const struct a3mi_waitq_ops rival_ops = {.wake = rival_wake};
+
+static void rival_enter(struct rival *rival, struct a3mi_socket *socket)
+{
+    a3mi_parker_init(&rival->parker);
+    rival->parker.rung = rival_rung;
+    rival->entry = (struct a3mi_waitq_entry){.ops = &rival_ops, .keys = A3MI_KEY_OUT};
+    a3mi_list_init(&rival->entry.list);
+    a3mi_socket_lock(socket);
+    a3mi_waitq_add(&socket->pollable.queue, &rival->entry);
+    a3mi_socket_unlock(socket);
+}
+
+/* It could not be sent, is told that it can be, and is gone before that wake is carried out: nothing of it is touched. */
+static void test_scheduled_message_taken_back_while_credit_comes_is_told_nothing(void **state)
+{
+    (void)state;
+    struct pair p = make_pair();
+    struct a3mi_socket *socket;
+    struct rival rival = {.result = A3M_ESTATE};
+    a3m_credit credit;
+    assert_int_equal(a3m_socket_set(p.pull, A3M_OPT_CREDIT_MESSAGES, 1), A3M_OK);
+    a3m_link_info info = {.size = sizeof(info)};
+    for (a3m_time until = SOON; info.credit_messages != 1 && a3m_now().ns < until.ns;) {
+        assert_int_equal(a3m_link_get_info(p.link, &info), A3M_OK);
+        (void)a3m_poll(NULL, 0, a3m_in(a3m_ms(1)));
+    }
+    assert_int_equal(a3m_link_reserve(p.link, 10, &credit, SOON), A3M_OK);
+    assert_int_equal(a3mi_socket_enter(p.push, &socket), A3M_OK);
+    rival_enter(&rival, socket);
+    assert_int_equal(a3m_send_at(p.push, test_msg("later"), a3m_now(), &rival.later), A3M_OK);
+    await_all_asleep(); /* it was tried */
+    assert_int_equal(a3m_release(p.push, credit), A3M_OK);
+    a3mi_parker_fini(&rival.parker);
+    a3mi_socket_leave(socket);
+    assert_int_equal(rival.result, A3M_OK);
+    test_msg_is(rival.taken, "later");
+    end_pair(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_scheduled_messages_told_by_threads_that_give_credit_back),
         cmocka_unit_test(test_scheduled_messages_of_a_node_that_closes_are_undelivered),
         cmocka_unit_test(test_scheduled_requests_and_types_that_do_not_send),
+        cmocka_unit_test(test_scheduled_message_taken_back_while_credit_comes_is_told_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
