@@ -24,6 +24,9 @@
  *     A  has no such socket ◄──╳────────────►  UP, then FINISHING  B
  *     A  ────REFUSE b1──────────────────────►  ignored
  *
+ * When another socket has its name by then, b1 has still crossed a1, and where B answers it is not that socket's: as
+ * long as the closed one waits for an answer it is the one that takes notice of b1.
+ *
  * A's request never arrived (A gave B up), and A ends its wish while it waits to ask again: nobody would answer b1, so
  * A refuses it. Whenever a link ends that took no notice of a request, it is refused; one that is settled ignores that.
  *

@@ -244,6 +244,13 @@ static int keep_metadata(struct a3mi_link *link, const struct a3mi_control *requ
     return result == A3M_OK ? a3mi_link_keep_metadata(link, request) : result;
 }
 
+/* [engine] Our request went first, and the peer is to answer it; if it never does, its own is refused. */
+static void note_crossed(struct a3mi_link *link, uint64_t incarnation, const struct a3mi_control *request)
+{
+    link->crossed = request->author_link;
+    link->crossed_by = incarnation;
+}
+
 /* [socket] The request, once it has a link to go to. 0, or why it is refused. */
 static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer, uint64_t incarnation,
                              const struct a3mi_control *request, a3m_link_answer *verdict, int64_t now)
@@ -255,9 +262,14 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     bool asked = link != NULL && (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_CANCELLING);
     bool take = A3MI_MUTATE(LINK_BOTH_ANSWER, true,
                             A3MI_MUTATE(LINK_NONE_ANSWERS, false, answers(socket, peer, request)));
+    struct a3mi_link *former = take || asked ? NULL
+                                             : a3mi_link_find_former(socket, peer, &request->author_tag);
+    if (former != NULL) {
+        note_crossed(former, incarnation, request); /* in either state that is all */
+        return 0;
+    }
     if (asked && !take) {
-        link->crossed = request->author_link;
-        link->crossed_by = incarnation;
+        note_crossed(link, incarnation, request);
         a3mi_link_step(link, A3MI_ON_CROSSING, NULL, now);
         return 0;
     }
@@ -493,13 +505,15 @@ bool a3mi_link_join_twin(struct a3mi_link *link)
     int64_t now = socket->node->turn->now;
     a3mi_socket_ref(socket);
     a3mi_socket_lock(socket);
-    struct a3mi_link *twin = a3mi_link_find_pair(socket, link->peer, &link->peer_tag, link);
+    struct a3mi_link *twin;
+    while ((twin = a3mi_link_find_pair(socket, link->peer, &link->peer_tag, link)) != NULL && twin->ended &&
+           twin->state != A3MI_LINK_CANCELLING) {
+        /* Its CMD_UNLINK is in the outbox yet. END first: a second request says that the first one's link was lost. */
+        a3mi_link_step(twin, A3MI_ON_UNLINK, NULL, now);
+    }
     bool found = twin != NULL && !twin->ended;
     if (found) {
         join(link, twin, now);
-    } else if (twin != NULL && twin->state == A3MI_LINK_UP) {
-        /* Its CMD_UNLINK is in the outbox yet. END first: a request for a link that is up says that it was lost. */
-        a3mi_link_step(twin, A3MI_ON_UNLINK, NULL, now);
     }
     a3mi_socket_unlock_turn(socket, socket->node->turn);
     a3mi_socket_unref(socket);

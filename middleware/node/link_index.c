@@ -69,23 +69,25 @@ struct a3mi_link *a3mi_link_find_wish(struct a3mi_socket *socket, const struct a
 
 /* ---- By the peer's socket ------------------------------------------------------------- */
 
+/* Both tags, and the peer. Sockets that had the same tag one after the other share a place. */
 static uint64_t hash_pair(const struct a3mi_socket *socket, const struct a3mi_peer *peer,
                           const struct a3mi_name *tag)
 {
-    return a3mi_hash64(&peer, sizeof(peer), hash_tag(socket, tag));
+    uint64_t tags = a3mi_hash64(socket->tag.s, socket->tag.len, hash_tag(socket, tag));
+    return a3mi_hash64(&peer, sizeof(peer), tags);
 }
 
 void a3mi_link_set_peer(struct a3mi_link *link, struct a3mi_peer *peer)
 {
     if (link->peer != NULL) {
         a3mi_list_remove(&link->on_peer);
-        a3mi_buckets_remove(&link->socket->pairs, &link->by_pair);
+        a3mi_buckets_remove(&link->socket->node->pairs, &link->by_pair);
         *a3mi_peer_tally(link->peer) -= link->incoming;
     }
     link->peer = peer;
     if (peer != NULL) {
         a3mi_list_push_back(a3mi_peer_links(peer), &link->on_peer);
-        a3mi_buckets_add(&link->socket->pairs, &link->by_pair,
+        a3mi_buckets_add(&link->socket->node->pairs, &link->by_pair,
                          hash_pair(link->socket, peer, &link->peer_tag));
         *a3mi_peer_tally(peer) += link->incoming;
     }
@@ -103,9 +105,10 @@ struct a3mi_link *a3mi_link_find_pair(struct a3mi_socket *socket, const struct a
                                       const struct a3mi_name *tag, const struct a3mi_link *but)
 {
     struct a3mi_link *cancelling = NULL;
-    A3MI_LIST_FOREACH (it, a3mi_buckets_at(&socket->pairs, hash_pair(socket, peer, tag))) {
+    A3MI_LIST_FOREACH (it, a3mi_buckets_at(&socket->node->pairs, hash_pair(socket, peer, tag))) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, by_pair.list);
-        if (link == but || link->peer != peer || !a3mi_name_eq(&link->peer_tag, tag)) {
+        if (link == but || link->socket != socket || link->peer != peer ||
+            !a3mi_name_eq(&link->peer_tag, tag)) {
             continue;
         }
         if (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_RETRYING ||
@@ -117,4 +120,18 @@ struct a3mi_link *a3mi_link_find_pair(struct a3mi_socket *socket, const struct a
         }
     }
     return cancelling;
+}
+
+struct a3mi_link *a3mi_link_find_former(struct a3mi_socket *socket, const struct a3mi_peer *peer,
+                                        const struct a3mi_name *tag)
+{
+    A3MI_LIST_FOREACH (it, a3mi_buckets_at(&socket->node->pairs, hash_pair(socket, peer, tag))) {
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, by_pair.list);
+        if (link->socket != socket && link->peer == peer && a3mi_name_eq(&link->peer_tag, tag) &&
+            a3mi_name_eq(&link->socket->tag, &socket->tag) &&
+            (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_CANCELLING)) {
+            return link;
+        }
+    }
+    return NULL;
 }

@@ -277,6 +277,7 @@ static struct a3mi_node *alloc_node(void)
     a3mi_parker_init(&node->bell);
     node->bell.rung = ring;
     a3mi_map64_init(&node->links);
+    a3mi_buckets_init(&node->pairs);
     a3mi_heap_init(&node->events);
     a3mi_list_init(&node->on_process);
     a3mi_list_init(&node->batch);
@@ -304,6 +305,7 @@ void a3mi_node_unref(struct a3mi_node *node)
         node->transport->close(node->transport_self);
     }
     a3mi_map64_fini(&node->links);
+    a3mi_buckets_fini(&node->pairs);
     a3mi_heap_fini(&node->events);
     a3mi_mapb_fini(&node->names);
     pthread_mutex_destroy(&node->window_lock);

@@ -93,7 +93,7 @@ struct a3mi_link {
     uint64_t incarnation;   /* of the peer, while up */
     uint64_t asked;         /* the peer's incarnation that the last request went to; 0: not known yet */
     struct a3mi_list on_peer;
-    struct a3mi_bucketed by_pair; /* in socket->pairs while it has a peer */
+    struct a3mi_bucketed by_pair; /* in node->pairs while it has a peer */
     uint64_t number;              /* this attempt's; in the node's table; 0: none */
     uint64_t peer_number;
     uint64_t crossed;    /* the peer's request that crossed ours, which it is to answer; 0: none */
@@ -226,7 +226,6 @@ struct a3m_base {
 
     struct a3mi_list in_batch; /* [engine] */
     struct a3mi_list batch;    /* [engine] links with messages of this turn */
-    struct a3mi_buckets pairs; /* [engine] links that have a peer, by the peer's socket */
 };
 
 /* ---- Nodes ------------------------------------------------------------------ */
@@ -246,7 +245,8 @@ struct a3mi_node {
     /* [engine] */
     struct a3mi_assoc *assoc;
     struct a3mi_rng rng;
-    struct a3mi_map64 links; /* number → link */
+    struct a3mi_map64 links;   /* number → link */
+    struct a3mi_buckets pairs; /* links that have a peer, by both sockets */
     uint64_t next_number;
     struct a3mi_heap events;
     struct a3mi_list schedules; /* messages to be sent later (schedule.h) */
@@ -476,6 +476,12 @@ void a3mi_link_wanted(struct a3mi_link *link);
  */
 struct a3mi_link *a3mi_link_find_pair(struct a3mi_socket *socket, const struct a3mi_peer *peer,
                                       const struct a3mi_name *tag, const struct a3mi_link *but);
+/*
+ * [engine] A link that an earlier socket with this one's tag asked for and has not got. Requests go by names, and
+ * the peer may take that one yet.
+ */
+struct a3mi_link *a3mi_link_find_former(struct a3mi_socket *socket, const struct a3mi_peer *peer,
+                                        const struct a3mi_name *tag);
 
 /* ---- link.c, link_control.c, link_ended.c, link_api.c -------------------------- */
 

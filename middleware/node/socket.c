@@ -30,7 +30,6 @@ static void free_socket(struct a3mi_socket *socket)
     pthread_mutex_destroy(&socket->lock);
     a3mi_event_log_fini(&socket->event_log);
     a3mi_buckets_fini(&socket->wishes);
-    a3mi_buckets_fini(&socket->pairs);
     free(socket->state);
     free(socket);
     a3mi_node_unref(node);
@@ -186,7 +185,6 @@ static struct a3mi_socket *new_socket(struct a3mi_node *node, const a3m_socket_t
     a3mi_list_init(&socket->on_node);
     a3mi_list_init(&socket->links);
     a3mi_buckets_init(&socket->wishes);
-    a3mi_buckets_init(&socket->pairs);
     a3mi_list_init(&socket->sendable);
     a3mi_list_init(&socket->readable);
     a3mi_list_init(&socket->in_batch);

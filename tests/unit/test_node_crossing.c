@@ -164,6 +164,40 @@ static void socket_opened_again_the_second_link_is_up_at_both(const char *id)
     end(&world);
 }
 
+/*
+ * A's socket closed, and another took its name, which asks for nothing, and hears of b1. Where B answers, b1 is
+ * settled by a1, and ends with it, though not at once: a message is under way. Had A's new socket taken b1 as well,
+ * its link would be one that B does not have.
+ */
+static void socket_opened_again_that_is_asked_both_agree(const char *id)
+{
+    struct world world;
+    char in[16];
+    make(&world, id);
+    (void)snprintf(in, sizeof(in), "%s/in", id);
+    a3m_socket pull = test_socket(world.a, &a3m_pull, "in");
+    a3m_socket push = test_socket(world.b, &a3m_push, "out");
+    (void)ask(pull, "b/out");
+    speak(&world, world.in_a);
+    a3m_link b1 = ask(push, in);
+    speak(&world, world.in_b);
+    turn(&world, world.in_b, A3MI_TURN_RECEIVE);
+    bool answers = a3m_link_wait(b1, A3M_NOW) == A3M_OK;
+    assert_int_equal(answers, strcmp(id, "b") < 0);
+    if (answers) {
+        assert_int_equal(a3m_try_send(push, test_msg("m")), A3M_OK);
+    }
+    assert_int_equal(a3m_socket_close(pull), A3M_OK);
+    pull = test_socket(world.a, &a3m_pull, "in");
+    turn(&world, world.in_a, A3MI_TURN_RECEIVE);
+    settle(&world);
+    assert_int_equal(a3m_link_wait(b1, A3M_NOW), answers ? A3M_ECLOSED : A3M_OK);
+    assert_int_equal(a3m_socket_wait_link_or_none(pull, NULL, A3M_NOW), answers ? A3M_ENOLINK : A3M_OK);
+    assert_int_equal(a3mi_map64_count(&world.in_a->links), a3mi_map64_count(&world.in_b->links));
+    assert_int_equal(world.in_a->odd_controls + world.in_b->odd_controls, 0);
+    end(&world);
+}
+
 /* A does not ask again. Where B answers, its wish met a1, and ended with it; where A answers, it is a request like any other. */
 static void given_up_both_agree(const char *id)
 {
@@ -232,6 +266,34 @@ static void incompatible_both_learn_it_at_once(const char *id)
     assert_int_equal(a3m_link_wait(b1, A3M_NOW), A3M_EINCOMPATIBLE);
     assert_int_equal(a3mi_map64_count(&world.in_a->links), 1);
     assert_int_equal(a3mi_map64_count(&world.in_b->links), 1);
+    end(&world);
+}
+
+/*
+ * A asked, and asks again under the peer's other name; then it ends its first link, which the engine learns after
+ * the second request. B has taken a1 by then: END a1 goes before a2, or B would take a2 for a sign that A lost a1's
+ * link, and give up what it had sent there.
+ */
+static void test_link_ended_while_another_name_is_asked_for_ends_first(void **arg)
+{
+    (void)arg;
+    struct world world;
+    a3m_socket_event event = {.size = sizeof(event)};
+    make(&world, "a");
+    assert_int_equal(a3m_socket_set(world.pull, A3M_OPT_EVENTS, 8), A3M_OK);
+    a3m_link a1 = ask(world.push, "b/y");
+    speak(&world, world.in_a);
+    turn(&world, world.in_b, A3MI_TURN_RECEIVE);
+    (void)ask(world.push, "inproc://crossing-b/y");
+    assert_int_equal(a3m_link_end(a1), A3M_OK);
+    speak(&world, world.in_a);
+    settle(&world);
+    assert_linked(&world);
+    assert_int_equal(a3m_socket_next_event(world.pull, &event, A3M_NOW), A3M_OK);
+    assert_int_equal(event.kind, A3M_EVENT_UP);
+    assert_int_equal(a3m_socket_next_event(world.pull, &event, A3M_NOW), A3M_OK);
+    assert_int_equal(event.kind, A3M_EVENT_ENDED);
+    assert_int_equal(event.reason, A3M_ECANCELED);
     end(&world);
 }
 
@@ -444,6 +506,13 @@ static void test_crossing_socket_opened_again_the_second_link_is_up_at_both(void
     socket_opened_again_the_second_link_is_up_at_both("c");
 }
 
+static void test_crossing_socket_opened_again_that_is_asked_both_agree(void **arg)
+{
+    (void)arg;
+    socket_opened_again_that_is_asked_both_agree("a");
+    socket_opened_again_that_is_asked_both_agree("c");
+}
+
 static void test_crossing_given_up_both_agree(void **arg)
 {
     (void)arg;
@@ -472,7 +541,9 @@ int main(void)
         cmocka_unit_test(test_crossing_both_asked_one_link),
         cmocka_unit_test(test_crossing_asked_again_the_second_link_is_up_at_both),
         cmocka_unit_test(test_crossing_socket_opened_again_the_second_link_is_up_at_both),
+        cmocka_unit_test(test_crossing_socket_opened_again_that_is_asked_both_agree),
         cmocka_unit_test(test_crossing_given_up_both_agree),
+        cmocka_unit_test(test_link_ended_while_another_name_is_asked_for_ends_first),
         cmocka_unit_test(test_crossing_wanted_by_both_nobody_is_asked),
         cmocka_unit_test(test_crossing_incompatible_both_learn_it_at_once),
         cmocka_unit_test(test_given_up_and_owed_to_too_many_the_peer_learns_it_all_the_same),
