@@ -262,7 +262,8 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     bool asked = link != NULL && (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_CANCELLING);
     bool take = A3MI_MUTATE(LINK_BOTH_ANSWER, true,
                             A3MI_MUTATE(LINK_NONE_ANSWERS, false, answers(socket, peer, request)));
-    struct a3mi_link *former = take || asked ? NULL : a3mi_link_find_former(socket, peer, &request->author_tag);
+    struct a3mi_link *former = take || asked ? NULL
+                                             : a3mi_link_find_former(socket, peer, &request->author_tag);
     if (former != NULL) {
         note_crossed(former, incarnation, request); /* in either state that is all */
         return 0;

@@ -107,7 +107,8 @@ struct a3mi_link *a3mi_link_find_pair(struct a3mi_socket *socket, const struct a
     struct a3mi_link *cancelling = NULL;
     A3MI_LIST_FOREACH (it, a3mi_buckets_at(&socket->node->pairs, hash_pair(socket, peer, tag))) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, by_pair.list);
-        if (link == but || link->socket != socket || link->peer != peer || !a3mi_name_eq(&link->peer_tag, tag)) {
+        if (link == but || link->socket != socket || link->peer != peer ||
+            !a3mi_name_eq(&link->peer_tag, tag)) {
             continue;
         }
         if (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_RETRYING ||

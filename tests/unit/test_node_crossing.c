@@ -543,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_crossing_socket_opened_again_the_second_link_is_up_at_both),
         cmocka_unit_test(test_crossing_socket_opened_again_that_is_asked_both_agree),
         cmocka_unit_test(test_crossing_given_up_both_agree),
+        cmocka_unit_test(test_link_ended_while_another_name_is_asked_for_ends_first),
         cmocka_unit_test(test_crossing_wanted_by_both_nobody_is_asked),
         cmocka_unit_test(test_crossing_incompatible_both_learn_it_at_once),
         cmocka_unit_test(test_link_ended_while_another_name_is_asked_for_ends_first),

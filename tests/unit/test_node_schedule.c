@@ -354,21 +354,6 @@ static void rival_enter(struct rival *rival, struct a3mi_socket *socket)
     a3mi_socket_unlock(socket);
 }
 
-static void await_entries(struct a3mi_socket *socket, int wanted)
-{
-    int n = 0;
-    for (a3m_time until = SOON; n != wanted && a3m_now().ns < until.ns;) {
-        n = 0;
-        (void)a3m_poll(NULL, 0, a3m_in(a3m_ms(1)));
-        a3mi_socket_lock(socket);
-        A3MI_LIST_FOREACH (it, &socket->pollable.queue.entries) {
-            n++;
-        }
-        a3mi_socket_unlock(socket);
-    }
-    assert_int_equal(n, wanted);
-}
-
 /* It could not be sent, is told that it can be, and is gone before that wake is carried out: nothing of it is touched. */
 static void test_scheduled_message_taken_back_while_credit_comes_is_told_nothing(void **state)
 {
@@ -387,7 +372,7 @@ static void test_scheduled_message_taken_back_while_credit_comes_is_told_nothing
     assert_int_equal(a3mi_socket_enter(p.push, &socket), A3M_OK);
     rival_enter(&rival, socket);
     assert_int_equal(a3m_send_at(p.push, test_msg("later"), a3m_now(), &rival.later), A3M_OK);
-    await_entries(socket, 2);
+    await_all_asleep(); /* it was tried */
     assert_int_equal(a3m_release(p.push, credit), A3M_OK);
     a3mi_parker_fini(&rival.parker);
     a3mi_socket_leave(socket);
