@@ -160,6 +160,9 @@ static void change(struct a3mi_link *link, enum a3mi_link_state state, bool ende
             a3mi_event_log_no_links(socket);
         }
     }
+    if (was_up && is_coming(link)) { /* it is asked for again, by another life */
+        a3mi_link_wake(link, A3MI_KEY_NONE, SIZE_MAX);
+    }
     a3mi_flow_refresh(link);
     if (was_up != is_up(link) || was_coming != is_coming(link)) {
         a3mi_credit_link_changed(link);

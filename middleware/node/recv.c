@@ -30,8 +30,10 @@ static a3m_msg *take_from(struct a3mi_link *link, bool *carry)
 /* Where a receive takes its messages from. */
 struct source {
     struct a3mi_socket *socket;
-    struct a3mi_link *link; /* NULL: all links of the socket, in turn */
-    bool or_none;           /* A3M_ENOLINK when no link is up or coming up, and no message is there */
+    struct a3mi_link *link;     /* NULL: all links of the socket, in turn */
+    bool or_none;               /* A3M_ENOLINK when no link is up or coming up, and no message is there */
+    const struct a3mi_link *at; /* that it waits for, and the life of it when that began */
+    uint32_t life;
 };
 
 /* [socket] The link that is received from: it may turn out to be the same as another one meanwhile. */
@@ -91,7 +93,7 @@ static bool has_message(const struct source *from)
 static int hopeless(const struct source *from)
 {
     const struct a3mi_link *link = link_of(from);
-    if (link != NULL && link->state == A3MI_LINK_CLOSED) {
+    if (link != NULL && (link->state == A3MI_LINK_CLOSED || (from->at == link && from->life != link->life))) {
         return a3mi_fail(A3M_ELINKDOWN, "the link to %s/%s ended: %s", link->peer_node.s, link->peer_tag.s,
                          a3m_strerror(link->reason));
     }
@@ -102,7 +104,7 @@ static int hopeless(const struct source *from)
 }
 
 /* [socket] Sleeps until there may be something. *had_turn: it was woken for a message. */
-static int park(const struct source *from, a3m_time deadline, bool *had_turn)
+static int park(struct source *from, a3m_time deadline, bool *had_turn)
 {
     struct a3mi_socket *socket = from->socket;
     struct a3mi_link *link = link_of(from);
@@ -113,7 +115,11 @@ static int park(const struct source *from, a3m_time deadline, bool *had_turn)
     if (result != A3M_OK) {
         return result;
     }
-    a3mi_waiter_init(&self.waiter, A3MI_KEY_IN | (from->or_none ? A3MI_KEY_NONE : 0u), true);
+    if (link != NULL && from->at != link) {
+        from->at = link;
+        from->life = link->life;
+    }
+    a3mi_waiter_init(&self.waiter, A3MI_KEY_IN | (link != NULL || from->or_none ? A3MI_KEY_NONE : 0u), true);
     self.waiter.entry.ops = &recv_ops;
     a3mi_waitq_add(queue, &self.waiter.entry);
     result = a3mi_socket_park(socket, &self.waiter, deadline);
@@ -135,7 +141,7 @@ static void hand_on(const struct source *from)
 }
 
 /* [socket] Waits until something may be there. */
-static int wait_readable(const struct source *from, a3m_time deadline, bool *looked, bool *had_turn)
+static int wait_readable(struct source *from, a3m_time deadline, bool *looked, bool *had_turn)
 {
     bool try_form = deadline.ns == A3M_NOW.ns;
     int result = hopeless(from);
@@ -159,7 +165,7 @@ static int wait_readable(const struct source *from, a3m_time deadline, bool *loo
     return result;
 }
 
-static int recv_many(const struct source *from, a3m_msg **msgs, size_t max, a3m_time deadline)
+static int recv_many(struct source *from, a3m_msg **msgs, size_t max, a3m_time deadline)
 {
     struct a3mi_socket *socket = from->socket;
     bool looked = false;

@@ -36,7 +36,7 @@ enum {
     A3MI_KEY_LINK = 0x100,   /* of a socket: a link is up, or none is coming up any more */
     A3MI_KEY_WINDOW = 0x200, /* of a socket: the node's outbox has room */
     A3MI_KEY_STATE = 0x400,  /* of a link: its state changed */
-    A3MI_KEY_NONE = 0x800,   /* of a socket: no link is up or coming up any more */
+    A3MI_KEY_NONE = 0x800,   /* of a socket: no link is up or coming up any more; of a link: it went down */
     A3MI_KEY_EVENTS = 0x01f, /* those that pollers see */
     A3MI_KEY_ANY = 0xffff
 };

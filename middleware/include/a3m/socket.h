@@ -286,9 +286,11 @@ A3M_API int a3m_recv_or_none(a3m_socket socket, a3m_msg **msg, a3m_time deadline
 
 /*
  * On one link, around the type of its socket. A3M_ENOLINK (to send: it is not up; a receive waits until it is),
- * A3M_ELINKDOWN (it ended meanwhile, and, to receive, everything that came by it was received), A3M_ENOTSUP (REQ;
- * sending on a REP or PULL; receiving on a PUSH). What came by a link that ended can be received: until then its
- * handle is good; after that A3M_EHANDLE says the same of one that the peer asked for.
+ * A3M_ELINKDOWN (it ended meanwhile, or went down to be asked for again, as its peer restarted or is silent; to
+ * receive, once everything that came by it was received), A3M_ENOTSUP (REQ; sending on a REP or PULL; receiving on
+ * a PUSH). What came by a link that ended can be received: until then its handle is good; after that A3M_EHANDLE
+ * says the same of one that the peer asked for. A receive that begins while a link is asked for again waits for its
+ * next life.
  */
 A3M_API int a3m_link_send(a3m_link link, a3m_msg *msg, a3m_time deadline);
 A3M_API int a3m_link_recv(a3m_link link, a3m_msg **msg, a3m_time deadline);
