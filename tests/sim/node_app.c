@@ -108,6 +108,7 @@ void sim_open(struct sim *sim, uint32_t node, uint32_t index, enum sim_type type
         app->type = type;
         app->ordered = -1;
         app->door = SIM_DOOR_NONE;
+        app->asks = false;
         app->credit_messages = credit_messages;
         app->credit_bytes = credit_bytes;
     }
@@ -322,6 +323,7 @@ static a3m_msg *next_message(struct sim_app *app)
     }
     struct sim_job *job = &app->jobs[0];
     app->ready = sim_book_message(app->life, job->size);
+    sim_receipt_ask(app, app->ready);
     if (--job->count == 0) {
         app->job_count--;
         memmove(job, job + 1, app->job_count * sizeof(*job));
@@ -336,6 +338,7 @@ static void send(struct sim_app *app)
         if (msg == NULL) {
             return;
         }
+        unsigned kinds = msg->receipt != NULL ? msg->receipt->kinds : 0;
         int result = send_held(app, msg);
         if (result == A3M_ENOCREDIT) {
             result = a3m_try_send(app->socket, msg);
@@ -349,6 +352,7 @@ static void send(struct sim_app *app)
         app->ready = NULL;
         app->asked++;
         sim_book_sent(app->life);
+        sim_receipt_sent(app->life, kinds);
     }
 }
 

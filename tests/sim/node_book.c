@@ -35,6 +35,8 @@ void sim_book_fini(struct sim_book *book)
     for (uint32_t i = 0; i < book->count; i++) {
         free(book->lives[i]->delivered);
         free(book->lives[i]->replied);
+        free(book->lives[i]->asked);
+        free(book->lives[i]->told);
         free(book->lives[i]);
     }
     for (uint32_t i = 0; i < book->owner_count; i++) {
@@ -128,8 +130,11 @@ a3m_msg *sim_book_message(const struct sim_life *life, uint32_t size)
 
 void sim_book_sent(struct sim_life *life)
 {
-    uint32_t room = life->room;
-    life->delivered = grown(life->delivered, life->sent, &room, 1);
+    uint8_t **arrays[] = {&life->delivered, &life->asked, &life->told};
+    for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {
+        uint32_t room = life->room;
+        *arrays[i] = grown(*arrays[i], life->sent, &room, 1);
+    }
     life->replied = grown(life->replied, life->sent, &life->room, 1);
     life->sent++;
     life->owner->sent++;

@@ -29,6 +29,7 @@ struct sim_owner {
     uint64_t undelivered, unknown; /* of these, as it reports so far */
     uint64_t unread;               /* received, but taken by nobody, as it reports */
     uint64_t dropped;              /* replies to requests that had an outcome, at sockets that are closed */
+    uint64_t receipts;             /* messages of which the last word is to come */
     bool over;                     /* died: what it knew is gone */
     bool exposed;                  /* a receiver died, perhaps with messages of this one */
 };
@@ -40,6 +41,8 @@ struct sim_life {
     bool unordered;     /* some of it was sent on links that keep no order */
     uint8_t *delivered; /* per message: how often */
     uint8_t *replied;   /* per request: replies received */
+    uint8_t *asked;     /* per message: receipts asked for */
+    uint8_t *told;      /* per message: receipts told */
     uint32_t sent, room;
 };
 

@@ -153,6 +153,9 @@ bool sim_settled(struct sim *sim, const char **why)
         if (lack == NULL && node->alive && has_ending_links(node)) {
             lack = "links are ending";
         }
+        if (lack == NULL && node->alive && node->owner->receipts > 0) {
+            lack = "receipts are to come";
+        }
         if (lack == NULL && node->alive && atomic_load(&node->inside->outbox_bytes) > 0) {
             lack = "the outbox is not empty";
         }
@@ -278,6 +281,7 @@ void sim_check(struct sim *sim)
         }
     }
     sim_book_check(sim);
+    sim_receipts_check(sim);
 }
 
 /* ---- For people ---------------------------------------------------------------------------- */
@@ -401,6 +405,7 @@ static void close_all(struct sim *sim)
     }
     if (!sim->failed) {
         sim_book_check(sim);
+        sim_receipts_check(sim);
     }
 }
 

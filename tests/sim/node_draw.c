@@ -14,13 +14,14 @@ struct pair {
 struct draw {
     struct sim_plan *plan;
     struct a3mi_rng rng;
-    struct a3mi_rng orders, credits, doors; /* of their own: what else is drawn stays what it was without */
+    struct a3mi_rng orders, credits, doors,
+        receipts; /* of their own: what else is drawn stays what it was without */
     int64_t at;
     struct pair pairs[PAIRS_MAX];
     size_t pair_count;
     int64_t types[SIM_NODES][SIM_HUB]; /* -1: none */
     size_t large;                      /* messages of a megabyte so far */
-    bool doorless;
+    bool doorless, asking;
 };
 
 static uint64_t below(struct draw *draw, uint64_t n)
@@ -184,6 +185,16 @@ static void draw_credit(struct draw *draw)
     }
 }
 
+/* A socket asks for receipts, or does not any more: in every other plan. */
+static void draw_receipts(struct draw *draw)
+{
+    struct a3mi_rng *rng = &draw->receipts;
+    const struct pair *pair = &draw->pairs[a3mi_rng_below(rng, draw->pair_count)];
+    if (draw->asking && a3mi_rng_below(rng, 4) == 0) {
+        ADD(draw, "receipts", pair->from, pair->from_app, a3mi_rng_below(rng, 4) > 0);
+    }
+}
+
 /* Doors open and shut, and links are ended by force: in every other plan. */
 static void draw_door(struct draw *draw)
 {
@@ -274,7 +285,9 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
     a3mi_rng_init(&draw.orders, seed ^ 0x6f726472u);
     a3mi_rng_init(&draw.credits, seed ^ 0x63726564u);
     a3mi_rng_init(&draw.doors, seed ^ 0x646f6f72u);
+    a3mi_rng_init(&draw.receipts, seed ^ 0x72656370u);
     draw.doorless = a3mi_rng_below(&draw.doors, 2) == 0;
+    draw.asking = a3mi_rng_below(&draw.receipts, 2) == 0;
     for (int i = 0; i < SIM_NODES * SIM_HUB; i++) {
         draw.types[i / SIM_HUB][i % SIM_HUB] = -1;
     }
@@ -296,5 +309,6 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
         }
         draw_credit(&draw);
         draw_door(&draw);
+        draw_receipts(&draw);
     }
 }

@@ -102,6 +102,11 @@ static void play_order(struct sim *sim, const int64_t *a)
     sim_order(sim, u32(a[0]), u32(a[1]), a[2] != 0);
 }
 
+static void play_receipts(struct sim *sim, const int64_t *a)
+{
+    sim_receipts(sim, u32(a[0]), u32(a[1]), a[2] != 0);
+}
+
 static void play_credit(struct sim *sim, const int64_t *a)
 {
     sim_credit(sim, u32(a[0]), u32(a[1]), a[2], a[3]);
@@ -234,6 +239,7 @@ static const struct sim_verb verbs[] = {
     {"door", play_door, 3, {NODE, APP, DOOR}},
     {"send", play_send, 4, {NODE, APP, COUNT, SIZE}},
     {"order", play_order, 3, {NODE, APP, FLAG}},
+    {"receipts", play_receipts, 3, {NODE, APP, FLAG}},
     {"credit", play_credit, 4, {NODE, APP, COUNT, SIZE}},
     {"reserve", play_reserve, 4, {NODE, APP, COUNT, SIZE}},
     {"pause", play_pause, 3, {NODE, APP, FLAG}},

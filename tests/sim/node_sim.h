@@ -62,6 +62,7 @@ struct sim_app {
     bool unordered;        /* some links of this socket may keep no order */
     enum sim_door door;
     char answer[32];    /* what it tells who may come in */
+    bool asks;          /* for receipts of what it sends */
     bool paused;        /* takes nothing */
     int64_t take_every; /* ns between messages that it takes; 0: all at once */
     int64_t take_at;
@@ -123,6 +124,7 @@ struct sim {
     uint64_t turns, messages;
     uint64_t questions, answers[SIM_DOOR_SHUT + 1]; /* asked by links; given by doors */
     uint64_t aborts, abandoned;                     /* links ended by force, and messages given up by that */
+    uint64_t receipts[3];                           /* told: accepted, taken, neither */
     uint64_t overtaken; /* of these: behind a later one, as their sockets let it be */
     bool failed;
     char failure[400];
@@ -197,6 +199,16 @@ void sim_door_check_told(struct sim *sim, const struct a3mi_link *link, const st
 void sim_door_check_refused(struct sim *sim, const struct a3mi_link *link);
 /* Whether the socket's wish was refused for good, and is over at both ends. */
 bool sim_door_refused(const struct sim_app *app, const struct sim_wish *wish);
+
+/* ---- Receipts: node_receipt.c ----------------------------------------------------------- */
+
+/* Whether the socket asks for receipts of what it sends from now on, of each kind by turns. */
+void sim_receipts(struct sim *sim, uint32_t node, uint32_t index, bool ask);
+/* Of this package: the next message of the socket's life; it was sent, with a receipt of these kinds asked for. */
+void sim_receipt_ask(struct sim_app *app, a3m_msg *msg);
+void sim_receipt_sent(struct sim_life *life, unsigned kinds);
+/* What was told is true, and of nodes that are over all was told. */
+void sim_receipts_check(struct sim *sim);
 
 /* ---- What must hold: node_check.c ---------------------------------------------------- */
 
