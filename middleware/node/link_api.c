@@ -75,6 +75,7 @@ static int make_link(struct a3mi_socket *socket, const struct a3mi_link *wish, u
     link->peer_addr = wish->peer_addr;
     a3mi_link_enlist(link);
     a3mi_link_count(link);
+    a3mi_link_ref(link);
     link->command.kind = A3MI_CMD_LINK;
     a3mi_reader_push(socket->node->reader, &link->command);
     *carry = true;

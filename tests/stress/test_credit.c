@@ -5,7 +5,7 @@
  * used, and given back; capacity and options changed; waits that are ended by a signal, by the end of their link or
  * socket, by a poller's; sockets closed. Whenever all threads rest the books balance (credit_check.c), and so they do at the end.
  *
- * A3M_SEED chooses another run; A3M_ACTIONS how many actions each test has, A3M_LONG a hundred times as many.
+ * A3M_TEST=*inproc* runs one of them. A3M_SEED chooses another run; A3M_ACTIONS how many actions each test has, A3M_LONG a hundred times as many.
  * covers F1 F3 F4 F8 F10 L9 L14 N4
  */
 #include <string.h>
@@ -84,5 +84,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_credit_over_a_network_that_loses_packets_is_conserved,
                                         verdict_forget, over_a_good_network),
     };
+    cmocka_set_test_filter(getenv("A3M_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -297,6 +297,32 @@ static void test_link_ended_while_another_name_is_asked_for_ends_first(void **ar
     end(&world);
 }
 
+/*
+ * The engine takes commands out up to a push that is under way: an abort may come before the link's own beginning,
+ * which then finds a link that is over.
+ */
+static void test_link_aborted_before_its_beginning_asks_for_nothing(void **arg)
+{
+    (void)arg;
+    struct world world;
+    void *obj;
+    make(&world, "a");
+    a3m_link a1 = ask(world.push, "b/y");
+    assert_int_equal(a3mi_registry_get(a1.v, A3MI_KIND_LINK, &obj), A3M_OK);
+    struct a3mi_link *link = obj;
+    a3mi_link_ref(link);
+    a3mi_link_ref(link); /* the command's, which comes late */
+    a3mi_registry_put(a1.v);
+    assert_int_equal(a3m_link_abort(a1, NULL), A3M_OK);
+    settle(&world);
+    assert_int_equal(link->state, A3MI_LINK_CLOSED);
+    a3mi_link_begin(link, world.now);
+    assert_null(link->peer);
+    assert_int_equal(a3mi_map64_count(&world.in_a->links), 1);
+    a3mi_link_unref(link);
+    end(&world);
+}
+
 /* ---- An end that gave the other up ----------------------------------------------------------- */
 
 /* Nothing is said for longer than half-connections last: what comes next opens new ones. */
@@ -544,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_crossing_socket_opened_again_that_is_asked_both_agree),
         cmocka_unit_test(test_crossing_given_up_both_agree),
         cmocka_unit_test(test_link_ended_while_another_name_is_asked_for_ends_first),
+        cmocka_unit_test(test_link_aborted_before_its_beginning_asks_for_nothing),
         cmocka_unit_test(test_crossing_wanted_by_both_nobody_is_asked),
         cmocka_unit_test(test_crossing_incompatible_both_learn_it_at_once),
         cmocka_unit_test(test_link_ended_while_another_name_is_asked_for_ends_first),
