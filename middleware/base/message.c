@@ -143,7 +143,9 @@ void a3m_msg_free(a3m_msg *msg)
         a3mi_identity_unref(msg->identity);
         msg->identity = NULL;
     }
-    free(msg->receipt);
+    if (msg->receipt != NULL) {
+        free(msg->receipt);
+    }
     if ((msg->flags & A3MI_MSG_INLINE) == 0) {
         free(msg);
     }

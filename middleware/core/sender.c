@@ -267,8 +267,9 @@ static int64_t deadline(const struct a3mi_assoc *assoc, const struct a3mi_sender
     if (assoc->config.peer_timeout > 0) {
         at = sender->heard_at + assoc->config.peer_timeout;
     }
-    if (!sender->silent) {
-        at = min64(at, silent_at(sender, sender->heard_at));
+    if (!sender->silent) { /* it is not before this, and only then looked at closely */
+        int64_t soonest = sender->heard_at + A3MI_SILENT_AFTER;
+        at = min64(at, soonest > assoc->now ? soonest : silent_at(sender, sender->heard_at));
     }
     if (sender->state == A3MI_SENDER_OPENING) {
         return A3MI_MUTATE(NO_OPEN_TIMER, true, sender->open_due)

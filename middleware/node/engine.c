@@ -345,8 +345,12 @@ static void engine_turn(void *arg, struct a3mi_turn *turn)
     deliver(node, turn);
     /* Credit that was returned while handing up, and the like. */
     drain_outbox(node, turn);
-    a3mi_taken_turn(node, turn->now);
-    a3mi_unheard_turn(node, turn->now);
+    if (!a3mi_list_empty(&node->taken)) {
+        a3mi_taken_turn(node, turn->now);
+    }
+    if (!a3mi_list_empty(&node->unheard)) {
+        a3mi_unheard_turn(node, turn->now);
+    }
     transmit(node, turn, (turn->flags & A3MI_TURN_FLUSH) != 0);
     deliver(node, turn); /* messages between sockets of this node arrive while sending */
     turn->more |= a3mi_assoc_pending(node->assoc) && !node->write_blocked;

@@ -228,7 +228,8 @@ bool a3mi_flow_taken(struct a3mi_link *link, const a3m_msg *msg, bool applicatio
     link->taken_bytes += msg->size;
     bool attached = link->state == A3MI_LINK_UP || link->state == A3MI_LINK_ENDING ||
                     link->state == A3MI_LINK_FINISHING;
-    bool say = application && attached && a3mi_taken_note(&link->taken_unsaid, msg);
+    bool asked = (msg->flags & A3MI_MSG_ASKS_TAKEN) != 0 || link->taken_unsaid.count > 0;
+    bool say = asked && application && attached && a3mi_taken_note(&link->taken_unsaid, msg);
     return (say || (link->state == A3MI_LINK_UP && grant_due(link))) && a3mi_flow_queue(link);
 }
 
