@@ -102,6 +102,7 @@ void a3m_base_taken(a3m_base *base, const a3m_msg *msg)
     if (handle.v == 0 || a3mi_registry_get(handle.v, A3MI_KIND_LINK, &obj) != A3M_OK) {
         return; /* the link is over: there is no credit to return */
     }
-    base->credit_pushed |= a3mi_flow_taken(obj, msg, true); /* within a turn, the turn carries it */
+    base->credit_pushed |= a3mi_flow_taken(obj, msg, true) !=
+                           A3MI_CARRY_NOTHING; /* within a turn, the turn carries it */
     a3mi_registry_put(handle.v);
 }

@@ -219,10 +219,10 @@ void a3mi_flow_on_capacity(struct a3mi_link *link, const struct a3mi_control *co
     }
 }
 
-bool a3mi_flow_taken(struct a3mi_link *link, const a3m_msg *msg, bool application)
+enum a3mi_carry a3mi_flow_taken(struct a3mi_link *link, const a3m_msg *msg, bool application)
 {
     if (msg->identity != link->identity) { /* each life of a link has one of its own */
-        return false; /* of an earlier life, whose grant is over: the new one would grow by it for good */
+        return A3MI_CARRY_NOTHING; /* of an earlier life, whose grant is over: the new one would grow by it for good */
     }
     link->taken++;
     link->taken_bytes += msg->size;
@@ -230,7 +230,10 @@ bool a3mi_flow_taken(struct a3mi_link *link, const a3m_msg *msg, bool applicatio
                     link->state == A3MI_LINK_FINISHING;
     bool asked = (msg->flags & A3MI_MSG_ASKS_TAKEN) != 0 || link->taken_unsaid.count > 0;
     bool say = asked && application && attached && a3mi_taken_note(&link->taken_unsaid, msg);
-    return (say || (link->state == A3MI_LINK_UP && grant_due(link))) && a3mi_flow_queue(link);
+    bool grant = link->state == A3MI_LINK_UP && grant_due(link);
+    bool queued = (say || grant) && a3mi_flow_queue(link);
+    /* One that is in the outbox already may be held there by this thread: it says each time whether that is over. */
+    return queued && grant ? A3MI_CARRY_NOW : say ? A3MI_CARRY_SOON : A3MI_CARRY_NOTHING;
 }
 
 /* What is granted from now on; it may be less than before, and what was granted before still has to be taken. */

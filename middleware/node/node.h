@@ -64,6 +64,13 @@ enum a3mi_command {
 
 /* ---- Timed events: the reader thread's queue -------------------------------- */
 
+/* Something was put into the outbox, and is to be carried. */
+enum a3mi_carry {
+    A3MI_CARRY_NOTHING,
+    A3MI_CARRY_SOON, /* with others, if the thread makes more of them: a3mi_node_carry_message */
+    A3MI_CARRY_NOW,  /* a3mi_node_carry */
+};
+
 /* An event that fires once on the reader thread, with the engine lock held. [engine] */
 struct a3mi_event {
     struct a3mi_timer_node timer;
@@ -290,7 +297,6 @@ struct a3mi_node {
     _Atomic uint64_t bad_resolutions;   /* [atomic] answers of the resolver that are no address */
     _Atomic uint64_t discarded;         /* [atomic] messages in receive queues of closed sockets */
 
-
     pthread_mutex_t idle_lock; /* a leaf */
     uint32_t live_handles;     /* [idle] of node, sockets and links: calls may be inside */
     struct a3mi_parker *idle;  /* [idle] woken when live_handles reaches 0 */
@@ -396,9 +402,9 @@ void a3mi_flow_use(struct a3mi_link *link, size_t size, size_t reserved);
 void a3mi_flow_refresh(struct a3mi_link *link);
 /*
  * [socket] A message that came on the link will not be held any longer: the `application` took it, or its socket's
- * type dropped it. Queues the grant when a batch is full, and a receipt: true, carry it.
+ * type dropped it. Queues the grant when a batch is full, and a receipt; what the caller is to do about that.
  */
-bool a3mi_flow_taken(struct a3mi_link *link, const a3m_msg *msg, bool application);
+enum a3mi_carry a3mi_flow_taken(struct a3mi_link *link, const a3m_msg *msg, bool application);
 /* [socket] Writes what is granted at first into a request or an acceptance. */
 void a3mi_flow_offer(struct a3mi_link *link, struct a3mi_control *control);
 /* [socket] The link comes up by what the peer said: counts begin anew. */

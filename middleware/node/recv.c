@@ -8,13 +8,14 @@
 
 #include "base/error.h"
 
-/* [socket] The next message of a link that has one. *carry: credit is in the outbox. */
-static a3m_msg *take_from(struct a3mi_link *link, bool *carry)
+/* [socket] The next message of a link that has one. *carry: the most urgent of what is in the outbox. */
+static a3m_msg *take_from(struct a3mi_link *link, enum a3mi_carry *carry)
 {
     struct a3mi_socket *socket = link->socket;
     a3m_msg *msg = a3mi_container_of(a3mi_fifo_pop(&link->inbox), a3m_msg, node);
     socket->inbox_count--;
-    *carry |= a3mi_flow_taken(link, msg, true);
+    enum a3mi_carry this_one = a3mi_flow_taken(link, msg, true);
+    *carry = this_one > *carry ? this_one : *carry;
     a3mi_list_remove(&link->readable);
     if (!a3mi_fifo_empty(&link->inbox)) {
         a3mi_list_push_back(&socket->readable, &link->readable);
@@ -73,7 +74,7 @@ static bool may_pass(const struct a3mi_socket *socket)
 }
 
 /* [socket] The next message, or NULL. */
-static a3m_msg *take(const struct source *from, bool *carry)
+static a3m_msg *take(const struct source *from, enum a3mi_carry *carry)
 {
     struct a3mi_link *link = link_of(from);
     if (link != NULL) {
@@ -170,7 +171,7 @@ static int recv_many(struct source *from, a3m_msg **msgs, size_t max, a3m_time d
     struct a3mi_socket *socket = from->socket;
     bool looked = false;
     bool had_turn = false;
-    bool carry = false;
+    enum a3mi_carry carry = A3MI_CARRY_NOTHING;
     int result = A3M_OK;
     size_t n = 0;
     a3mi_socket_lock(socket);
@@ -189,8 +190,10 @@ static int recv_many(struct source *from, a3m_msg **msgs, size_t max, a3m_time d
         }
     }
     a3mi_socket_unlock(socket);
-    if (carry) {
+    if (carry == A3MI_CARRY_NOW) {
         a3mi_node_carry(socket->node);
+    } else if (carry == A3MI_CARRY_SOON) {
+        a3mi_node_carry_message(socket->node, 0);
     }
     if ((n > 0 && !looked) || result == A3M_EAGAIN) {
         a3mi_reader_touch(socket->node->reader);

@@ -13,6 +13,8 @@
 #include "bench/table.h"
 
 static const char *const peers[] = {"a3m-single", "a3m-batch", "zmq-flow", "zmq-long", "udp-flow"};
+/* Only when they are named. */
+static const char *const others[] = {"a3m-accepted", "a3m-taken"};
 
 /* Messages received in a second. */
 static double rate(const struct bench_run *run)
@@ -41,6 +43,11 @@ static void plan(struct bench_campaign *campaign, const struct bench_args *args)
         for (int pin = 0; pin < BENCH_PIN_COUNT_; pin++) {
             for (size_t i = 0; args->pins[pin] && i < sizeof(peers) / sizeof(peers[0]); i++) {
                 (void)bench_campaign_add(campaign, bench_peer_find(peers[i]), args->sizes[s],
+                                         (enum bench_pin)pin);
+            }
+            for (size_t i = 0;
+                 args->pins[pin] && args->peers != NULL && i < sizeof(others) / sizeof(others[0]); i++) {
+                (void)bench_campaign_add(campaign, bench_peer_find(others[i]), args->sizes[s],
                                          (enum bench_pin)pin);
             }
         }

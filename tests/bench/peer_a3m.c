@@ -9,9 +9,13 @@
 
 #include "bench/fail.h"
 
+/* Messages that may be under way when the time is up and the server leaves. */
+#define BENCH_UNTOLD 100000u
+
 struct a3m_end {
     a3m_node node;
     a3m_socket socket;
+    uint64_t asked, told; /* receipts; callbacks of a node are one at a time */
 };
 
 /* Gives up on a negative code; else hands it on. */
@@ -117,6 +121,31 @@ static void send_single(void *arg, const void *bytes, size_t size, unsigned n)
     }
 }
 
+static void on_receipt(void *arg, const a3m_receipt *receipt)
+{
+    struct a3m_end *end = arg;
+    end->told += receipt->kind == A3M_RECEIPT_ACCEPTED || receipt->kind == A3M_RECEIPT_TAKEN;
+}
+
+static void send_asking(struct a3m_end *end, const void *bytes, size_t size, unsigned n, unsigned kind)
+{
+    for (unsigned i = 0; i < n; i++) {
+        a3m_msg *msg = must_have(a3m_msg_copy(bytes, size));
+        (void)must(a3m_msg_set_receipt(msg, kind, end->asked++, on_receipt, end), "a3m_msg_set_receipt");
+        (void)must(a3m_send(end->socket, msg), "a3m_send");
+    }
+}
+
+static void send_accepted(void *arg, const void *bytes, size_t size, unsigned n)
+{
+    send_asking(arg, bytes, size, n, A3M_RECEIPT_ACCEPTED);
+}
+
+static void send_taken(void *arg, const void *bytes, size_t size, unsigned n)
+{
+    send_asking(arg, bytes, size, n, A3M_RECEIPT_TAKEN);
+}
+
 static unsigned recv_single(void *arg, struct bench_tally *tally)
 {
     struct a3m_end *end = arg;
@@ -172,7 +201,15 @@ static void read_wakes(void *arg, struct bench_wakes *wakes)
 static void close_end(void *arg)
 {
     struct a3m_end *end = arg;
-    (void)must(a3m_node_close(end->node, a3m_in(a3m_seconds(2)), NULL), "a3m_node_close");
+    a3m_time until = a3m_in(a3m_seconds(2));
+    if (end->asked > 0) { /* those of messages that were taken are on their way */
+        (void)must(a3m_socket_drain(end->socket, until), "a3m_socket_drain");
+    }
+    (void)must(a3m_node_close(end->node, until, NULL), "a3m_node_close");
+    if (end->told + BENCH_UNTOLD < end->asked) {
+        bench_fail("%llu receipts of %llu messages", (unsigned long long)end->told,
+                   (unsigned long long)end->asked);
+    }
     free(end);
 }
 
@@ -193,6 +230,28 @@ const struct bench_peer bench_peer_a3m_single = {
     .listen = listen_pull,
     .connect = connect_push,
     .send = send_single,
+    .recv = recv_single,
+    .wakes = read_wakes,
+    .close = close_end,
+};
+
+const struct bench_peer bench_peer_a3m_accepted = {
+    .name = "a3m-accepted",
+    .title = "A3M, receipts: accepted",
+    .listen = listen_pull,
+    .connect = connect_push,
+    .send = send_accepted,
+    .recv = recv_single,
+    .wakes = read_wakes,
+    .close = close_end,
+};
+
+const struct bench_peer bench_peer_a3m_taken = {
+    .name = "a3m-taken",
+    .title = "A3M, receipts: taken",
+    .listen = listen_pull,
+    .connect = connect_push,
+    .send = send_taken,
     .recv = recv_single,
     .wakes = read_wakes,
     .close = close_end,

@@ -7,6 +7,8 @@
 
 extern const struct bench_peer bench_peer_a3m_call;   /* REQ, REP */
 extern const struct bench_peer bench_peer_a3m_single; /* PUSH, PULL: a3m_send_bytes, a3m_recv */
-extern const struct bench_peer bench_peer_a3m_batch;  /* PUSH, PULL: a3m_send_many, a3m_recv_many */
+/* The same with a receipt of each message, by a callback: accepted; taken. */
+extern const struct bench_peer bench_peer_a3m_accepted, bench_peer_a3m_taken;
+extern const struct bench_peer bench_peer_a3m_batch; /* PUSH, PULL: a3m_send_many, a3m_recv_many */
 
 #endif
