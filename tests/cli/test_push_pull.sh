@@ -146,3 +146,19 @@ run 3 pull --bind udp://127.0.0.1:0 --timeout 50ms
 expect "$err" "timed out: no message for 50ms, after 0"
 run 3 push --bind udp://127.0.0.1:0 --data x --timeout 50ms
 expect "$err" "timed out: no peer has linked"
+
+say "until all of it was received by who reads there"
+seq 10000 >"$work/lines"
+sink taken --count 10000
+push_from "$work/lines" --lines --taken
+finish taken 0
+cmp "$work/lines" "$work/taken.out"
+
+say "what its receiver left unread is of unknown outcome"
+sink leaves --count 3
+seq 5 >"$work/five"
+input=$work/five
+run 5 push --link "$address/sink" --lines --taken
+input=/dev/null
+expect "$err" "2 messages of unknown outcome: accepted, perhaps not taken"
+finish leaves 0

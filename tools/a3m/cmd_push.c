@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * a3m push: sends lines, a file or a text, and ends when all of it has been
- * acknowledged. Lines are sent in batches; a batch goes when it is full, and
+ * acknowledged, or (--taken) taken. Lines are sent in batches; a batch goes when it is full, and
  * whenever the next line is not there yet.
  */
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include "command.h"
 #include "file.h"
 #include "lines.h"
+#include "receipts.h"
 #include "report.h"
 #include "session.h"
 #include "signals.h"
@@ -27,6 +28,7 @@ struct push {
     size_t n;     /* messages in the batch */
     size_t bytes; /* in these */
     uint64_t sent;
+    struct cli_receipts receipts; /* with --taken */
 };
 
 static void drop_batch(struct push *p, size_t from)
@@ -80,6 +82,11 @@ static enum cli_status add(struct push *p, a3m_msg *msg)
     if (msg == NULL) {
         cli_error("no memory for message %" PRIu64, p->sent + p->n + 1);
         return CLI_OTHER;
+    }
+    enum cli_status status = p->options->taken ? cli_receipts_ask(&p->receipts, msg) : CLI_DONE;
+    if (status != CLI_DONE) {
+        a3m_msg_free(msg);
+        return status;
     }
     p->batch[p->n++] = msg;
     p->bytes += a3m_msg_size(msg);
@@ -184,6 +191,19 @@ static enum cli_status check_source(const struct cli_options *options)
     return CLI_DONE;
 }
 
+/* With a socket: sends, and waits for what is to be waited for. */
+static enum cli_status push(struct push *p)
+{
+    enum cli_status status = p->options->lines ? push_lines(p) : push_whole(p);
+    drop_batch(p, 0);
+    status = cli_status_worse(status, drain(p));
+    if (p->options->taken && status != CLI_TIMED_OUT) {
+        a3m_time deadline = cli_options_deadline(p->options->timeout);
+        status = cli_status_worse(status, cli_receipts_wait(&p->receipts, p->sent, deadline));
+    }
+    return cli_session_close(&p->session, status);
+}
+
 static enum cli_status run(const struct cli_options *options)
 {
     enum cli_status status = check_source(options);
@@ -191,19 +211,23 @@ static enum cli_status run(const struct cli_options *options)
     if (status == CLI_DONE) {
         status = load(&p);
     }
+    if (status == CLI_DONE && options->taken) {
+        status = cli_receipts_init(&p.receipts);
+    }
     if (status == CLI_DONE) {
         status = cli_session_open(&p.session, options, &a3m_push);
-        if (status != CLI_DONE) {
-            a3m_msg_free(p.whole);
-        }
     }
     if (status != CLI_DONE) {
+        a3m_msg_free(p.whole);
         return status;
     }
-    status = options->lines ? push_lines(&p) : push_whole(&p);
-    drop_batch(&p, 0);
-    status = cli_status_worse(status, drain(&p));
-    return cli_session_close(&p.session, status);
+    if (!options->taken) {
+        return push(&p);
+    }
+    status = push(&p);
+    status = cli_status_worse(status, cli_receipts_judge(&p.receipts));
+    cli_receipts_fini(&p.receipts);
+    return status;
 }
 
 const struct cli_command cli_command_push = {
@@ -213,7 +237,8 @@ const struct cli_command cli_command_push = {
     .synopsis = "--link PEER... --lines | --file PATH | --data TEXT [OPTION]...\n"
                 "--bind URL [--socket TAG] --lines | --file PATH | --data TEXT [OPTION]...",
     .about = "Sends messages to 'a3m pull' and other PULL sockets: each to one of its links.\n"
-             "Ends when all of them have been acknowledged.\n",
+             "Ends when all of them have been acknowledged, or, with --taken, received by\n"
+             "who reads there.\n",
     .examples = "  seq 1000 | a3m push --link udp://127.0.0.1:7102/sink --lines\n"
                 "  a3m push --link udp://127.0.0.1:7102/sink --file image.iso\n",
     .run = run,

@@ -33,6 +33,8 @@ const struct cli_arg cli_option_table[] = {
     {"file", 0, CLI_ARG_TEXT, CLI_PUSH, AT(file), "PATH",
      "send the whole file as one message; '-' is standard input"},
     {"data", 0, CLI_ARG_TEXT, CLI_PUSH, AT(data), "TEXT", "send TEXT as a message"},
+    {"taken", 0, CLI_ARG_FLAG, CLI_PUSH, AT(taken), NULL,
+     "end when all messages have been received by who reads there,\nnot when they have been acknowledged"},
     {"zero", '0', CLI_ARG_FLAG, CLI_PUSH, AT(zero), NULL,
      "with --lines: messages end at NUL bytes, not at newlines"},
     {"zero", '0', CLI_ARG_FLAG, CLI_PULL, AT(zero), NULL,
@@ -53,7 +55,8 @@ const struct cli_arg cli_option_table[] = {
     {"timeout", 0, CLI_ARG_DURATION, CLI_REQ, AT(timeout), "TIME",
      "wait so long for each reply; default: for ever"},
     {"timeout", 0, CLI_ARG_DURATION, CLI_PUSH, AT(timeout), "TIME",
-     "wait so long for room to send, and so long for the last\nacknowledgements; default: for ever"},
+     "wait so long for room to send, and so long for the last\nacknowledgements, or receipts; default: for "
+     "ever"},
     {"link-timeout", 0, CLI_ARG_DURATION, CLI_ALL, AT(link_timeout), "TIME",
      "wait so long for the first link"},
     {"option", 0, CLI_ARG_TEXTS, CLI_ALL, AT(settings), "NAME=VALUE",

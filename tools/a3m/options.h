@@ -29,7 +29,7 @@ struct cli_options {
     a3m_duration timeout, link_timeout, interval; /* -1 ns: not given */
     int64_t count;                                /* -1: not given; 0: without end */
     const char *data, *file;
-    bool echo, lines, zero, raw, rtt, quiet, help, version;
+    bool echo, lines, zero, raw, rtt, taken, quiet, help, version;
 };
 
 extern const struct cli_arg cli_option_table[];
