@@ -70,6 +70,9 @@ static const char *link_lacks(struct sim *sim, const struct a3mi_link *link)
     if (link->limit_messages != other->told_messages || link->limit_bytes != other->told_bytes) {
         return "credit is under way";
     }
+    if (!sim_door_told(link, other)) {
+        return "what the ends tell is under way";
+    }
     return NULL;
 }
 
@@ -206,14 +209,6 @@ static void check_credit_is_back(struct sim *sim, const struct a3mi_link *link)
     }
 }
 
-static void check_told(struct sim *sim, const struct a3mi_link *link)
-{
-    const struct a3mi_link *other = is_up(link) ? other_end(sim, link) : NULL;
-    if (other != NULL) {
-        sim_door_check_told(sim, link, other);
-    }
-}
-
 static void for_links(struct sim *sim, void (*check)(struct sim *sim, const struct a3mi_link *link))
 {
     for (uint32_t i = 0; i < sim->options.nodes; i++) {
@@ -269,7 +264,6 @@ void sim_check(struct sim *sim)
 {
     sim_check_always(sim);
     for_links(sim, check_credit_is_back);
-    for_links(sim, check_told);
     for (uint32_t i = 0; i < sim->options.nodes; i++) {
         struct sim_node *node = &sim->nodes[i];
         if (node->alive) {

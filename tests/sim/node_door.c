@@ -90,17 +90,9 @@ static bool is_same(const struct a3mi_metadata *a, const struct a3mi_metadata *b
     return a->size == b->size && (a->size == 0 || memcmp(a->bytes, b->bytes, a->size) == 0);
 }
 
-void sim_door_check_told(struct sim *sim, const struct a3mi_link *link, const struct a3mi_link *other)
+bool sim_door_told(const struct a3mi_link *link, const struct a3mi_link *other)
 {
-    if (!is_same(&link->peer_metadata, &other->metadata) ||
-        !is_same(&other->peer_metadata, &link->metadata)) {
-        sim_fail(sim,
-                 "the ends of a link do not know what was told: '%.*s' became '%.*s', '%.*s' became '%.*s'",
-                 (int)link->metadata.size, (const char *)link->metadata.bytes, (int)other->peer_metadata.size,
-                 (const char *)other->peer_metadata.bytes, (int)other->metadata.size,
-                 (const char *)other->metadata.bytes, (int)link->peer_metadata.size,
-                 (const char *)link->peer_metadata.bytes);
-    }
+    return is_same(&link->peer_metadata, &other->metadata) && is_same(&other->peer_metadata, &link->metadata);
 }
 
 void sim_door_check_refused(struct sim *sim, const struct a3mi_link *link)

@@ -193,8 +193,8 @@ void sim_door(struct sim *sim, uint32_t node, uint32_t index, enum sim_door door
 /* Of this package: an open socket gets its hook; what a link tells with its question (returns the size). */
 void sim_door_set(struct sim_app *app);
 size_t sim_door_question(struct sim_app *app, char *text, size_t size);
-/* Both ends of a link that is up know what the other one told. */
-void sim_door_check_told(struct sim *sim, const struct a3mi_link *link, const struct a3mi_link *other);
+/* Whether both ends of a link that is up know what the other one told. */
+bool sim_door_told(const struct a3mi_link *link, const struct a3mi_link *other);
 /* A link that was refused for good says by whom. */
 void sim_door_check_refused(struct sim *sim, const struct a3mi_link *link);
 /* Whether the socket's wish was refused for good, and is over at both ends. */
