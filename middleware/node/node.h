@@ -290,7 +290,6 @@ struct a3mi_node {
     _Atomic uint64_t bad_resolutions;   /* [atomic] answers of the resolver that are no address */
     _Atomic uint64_t discarded;         /* [atomic] messages in receive queues of closed sockets */
 
-
     pthread_mutex_t idle_lock; /* a leaf */
     uint32_t live_handles;     /* [idle] of node, sockets and links: calls may be inside */
     struct a3mi_parker *idle;  /* [idle] woken when live_handles reaches 0 */
