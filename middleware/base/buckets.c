@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buckets.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { FIRST_CAPACITY = 16, PER_BUCKET = 2 };
@@ -43,6 +44,7 @@ static void spread(struct a3mi_list *from, struct a3mi_list *v, size_t capacity)
 static void grow(struct a3mi_buckets *buckets)
 {
     size_t capacity = buckets->capacity > 0 ? buckets->capacity * 2 : FIRST_CAPACITY;
+    assert(capacity >= FIRST_CAPACITY);
     struct a3mi_list *v = malloc(capacity * sizeof(*v));
 
     if (v == NULL) {

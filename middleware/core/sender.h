@@ -116,9 +116,6 @@ static inline bool a3mi_sender_may_number(const struct a3mi_sender *s)
 
 /* ---- Life (sender.c) ------------------------------------------------------------ */
 
-/* A sign of life of its peer. */
-void a3mi_sender_heard(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
-
 /* The one towards an incarnation of a peer; NULL. `ended`: also one on its way out. */
 struct a3mi_sender *a3mi_sender_find(struct a3mi_peer *peer, uint64_t incarnation, bool ended);
 /*
@@ -131,18 +128,12 @@ struct a3mi_sender *a3mi_sender_obtain(struct a3mi_assoc *assoc, struct a3mi_pee
 /* One towards an incarnation, under the s of a clock value that was drawn before. NULL: no memory. */
 struct a3mi_sender *a3mi_sender_restore(struct a3mi_assoc *assoc, struct a3mi_peer *peer,
                                         uint64_t incarnation, uint64_t order);
-/* A channel has something to send: it is in line from now on. */
-void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struct a3mi_tx *tx);
-/* After anything changed: whether it can send now, and when it has something to do. */
-void a3mi_sender_refresh(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
-/* Whether it has a packet to send now. *paced: when, if it only waits for the pacer; INT64_MAX. */
-bool a3mi_sender_may_send(struct a3mi_assoc *assoc, struct a3mi_sender *sender, int64_t *paced);
-/* Asks the peer for a sign of life, unless something else does that already. May end it. */
-void a3mi_sender_ask(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 /* It is found out which incarnation it sends to. */
 void a3mi_sender_name(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t incarnation);
 /* It is bound to an incarnation from now on. */
 void a3mi_sender_bind(struct a3mi_assoc *assoc, struct a3mi_sender *sender, uint64_t incarnation);
+/* While opening by address: takes a new s when a later one was drawn since, as who is there may have accepted that. */
+void a3mi_sender_renew_unheard(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 /* Starts again under a new s: nothing of it was accepted. */
 void a3mi_sender_reopen(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
 /* Frees it; what it held of channels is forgotten. Says nothing to anybody. */
@@ -155,6 +146,21 @@ void a3mi_sender_end(struct a3mi_assoc *assoc, struct a3mi_sender *sender, enum 
 void a3mi_sender_forget(struct a3mi_sender *sender, const struct a3mi_tx *tx);
 /* Another path: what is known of the old one says nothing. Asks the peer to answer from there. */
 void a3mi_sender_move(struct a3mi_assoc *assoc, struct a3mi_sender *sender, const struct a3m_addr *addr);
+
+/* ---- What to do, and when (sender_due.c) ------------------------------------------- */
+
+/* A channel has something to send: it is in line from now on. */
+void a3mi_sender_add(struct a3mi_assoc *assoc, struct a3mi_sender *sender, struct a3mi_tx *tx);
+/* After anything changed: whether it can send now, and when it has something to do. */
+void a3mi_sender_refresh(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
+/* Whether it has a packet to send now. *paced: when, if it only waits for the pacer; INT64_MAX. */
+bool a3mi_sender_may_send(struct a3mi_assoc *assoc, struct a3mi_sender *sender, int64_t *paced);
+/* Asks the peer for a sign of life, unless something else does that already. May end it. */
+void a3mi_sender_ask(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
+/* A sign of life of its peer. */
+void a3mi_sender_heard(struct a3mi_assoc *assoc, struct a3mi_sender *sender);
+/* Its alarm. May end it. */
+void a3mi_sender_alarm(struct a3mi_assoc *assoc, struct a3mi_alarm *alarm);
 
 /* ---- Packets in (sender_input.c) -------------------------------------------------- */
 

@@ -74,7 +74,8 @@ static uint64_t hash_pair(const struct a3mi_socket *socket, const struct a3mi_pe
                           const struct a3mi_name *tag)
 {
     uint64_t tags = a3mi_hash64(socket->tag.s, socket->tag.len, hash_tag(socket, tag));
-    return a3mi_hash64(&peer, sizeof(peer), tags);
+    uintptr_t at = (uintptr_t)peer;
+    return a3mi_hash64(&at, sizeof(at), tags);
 }
 
 void a3mi_link_set_peer(struct a3mi_link *link, struct a3mi_peer *peer)

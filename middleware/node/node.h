@@ -37,6 +37,8 @@
 #include "core/backoff.h"
 #include "core/link_machine.h"
 #include "node/event_log.h"
+#include "node/flow.h"
+#include "node/link.h"
 #include "node/receipt.h"
 #include "node/registry.h"
 #include "node/window.h"
@@ -80,12 +82,6 @@ struct a3mi_event {
 struct a3mi_node;
 
 /* ---- Links ------------------------------------------------------------------ */
-
-/* What one end tells the other with a link. */
-struct a3mi_metadata {
-    uint8_t *bytes;
-    size_t size;
-};
 
 struct a3mi_link {
     _Atomic uint32_t refs;
@@ -383,157 +379,10 @@ void a3mi_link_consumed(struct a3mi_link *link, uint32_t key);
 /* [socket] Less may be possible at the link, and so at the socket, than before. */
 void a3mi_link_lowered(struct a3mi_link *link);
 
-/* ---- flow.c: credit ----------------------------------------------------------- */
-
-/*
- * [socket] Whether a message of `size` bytes may go on the link: 0, A3M_ENOCREDIT, A3M_EMSGSIZE, A3M_ENOLINK; says
- * nothing about it.
- */
-int a3mi_flow_admits(const struct a3mi_link *link, size_t size);
-/* [socket] How many messages may go, by their number. */
-uint64_t a3mi_flow_available(const struct a3mi_link *link);
-/* [socket] A message arrived: false when the peer had no credit for it; the link then ends, and it is dropped. */
-bool a3mi_flow_arrived(struct a3mi_link *link, const a3m_msg *msg);
-/* [engine] The same, for one that comes before the link is up: false, it is dropped. */
-bool a3mi_flow_arrived_early(struct a3mi_link *link, size_t size);
-/* [socket] A message of `size` bytes uses credit that was reserved for so many. */
-void a3mi_flow_use(struct a3mi_link *link, size_t size, size_t reserved);
-/* [socket] Puts the link into or out of its socket's list of sendable ones. */
-void a3mi_flow_refresh(struct a3mi_link *link);
-/*
- * [socket] A message that came on the link will not be held any longer: the `application` took it, or its socket's
- * type dropped it. Queues the grant when a batch is full, and a receipt; what the caller is to do about that.
- */
-enum a3mi_carry a3mi_flow_taken(struct a3mi_link *link, const a3m_msg *msg, bool application);
-/* [socket] Writes what is granted at first into a request or an acceptance. */
-void a3mi_flow_offer(struct a3mi_link *link, struct a3mi_control *control);
-/* [socket] The link comes up by what the peer said: counts begin anew. */
-void a3mi_flow_begin(struct a3mi_link *link, const struct a3mi_control *info);
-/* [socket] What the link has room for from now on; true: carry what it queued. */
-bool a3mi_flow_set_capacity(struct a3mi_link *link, uint64_t messages, uint64_t bytes);
-/* [socket] The peer's changed. */
-void a3mi_flow_on_capacity(struct a3mi_link *link, const struct a3mi_control *control);
-/* [socket] There is something to tell the peer: queues CMD_CREDIT. True: carry it. */
-bool a3mi_flow_queue(struct a3mi_link *link);
-/* [engine] CMD_CREDIT. */
-void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now);
-/* [engine] The peer's grant. */
-void a3mi_flow_on_credit(struct a3mi_link *link, uint32_t epoch, uint64_t messages, uint64_t bytes);
-
-/* ---- link_metadata.c -------------------------------------------------------------- */
-
-/* [socket] What this end tells, and what the peer told, with the link: copied. A3M_ENOMEM. */
-int a3mi_link_set_metadata(struct a3mi_link *link, const void *bytes, size_t size);
-int a3mi_link_keep_metadata(struct a3mi_link *link, const struct a3mi_control *control);
-/* [engine] [socket] A link turned out to be `into`: what this end was to tell with it takes the place of what it told with that one. */
-void a3mi_link_pass_metadata(struct a3mi_link *link, struct a3mi_link *into, int64_t now);
-/* [socket] The same of what a call gave that found the link there. A3M_ENOMEM; else *carry: carry what was queued. */
-int a3mi_link_change_metadata(struct a3mi_link *link, const struct a3mi_metadata *given, bool *carry);
-/* [engine] [socket] Of a link that is up: tells what was not told yet. */
-void a3mi_link_tell_metadata(struct a3mi_link *link, int64_t now);
-/* [socket] What a peer said that refused. */
-void a3mi_link_set_text(struct a3mi_link *link, const char *text);
-void a3mi_link_free_metadata(struct a3mi_link *link);
-
-/* ---- blocked.c ------------------------------------------------------------------- */
-
-/* [socket] Whether the link can send may have changed. */
-void a3mi_blocked_note(struct a3mi_link *link);
-/* [socket] Why nothing can be sent on it, the outbox included; A3M_OK: something can. */
-int a3mi_blocked_get(const struct a3mi_link *link, int64_t *since);
-
 /* ---- reserve.c ------------------------------------------------------------------- */
 
 /* [socket] The socket closes: nothing can be sent any more, and so nothing is given back. */
 void a3mi_reservations_drop(struct a3mi_socket *socket);
-
-/* ---- resolve.c ------------------------------------------------------------------- */
-
-/* [engine] A link asks by node id: after the turn the application's resolver is asked, if that is of use. */
-void a3mi_link_ask_resolver(struct a3mi_link *link);
-
-/* ---- heartbeat.c ---------------------------------------------------------------- */
-
-/* [engine] A message went on the link: its answer may be awaited. */
-void a3mi_heartbeat_arm(struct a3mi_link *link, int64_t now);
-/* [engine] The link is not up any more. */
-void a3mi_heartbeat_cancel(struct a3mi_link *link);
-
-/* ---- drain.c ------------------------------------------------------------------ */
-
-/* [socket] The next `n` messages of the link have been acknowledged, or are given up. */
-void a3mi_link_settle(struct a3mi_link *link, uint64_t n, bool lost);
-/* [socket] Calls that drain learn that the socket is closed. */
-void a3mi_socket_wake_drains(struct a3mi_socket *socket);
-
-/* ---- link_index.c --------------------------------------------------------------- */
-
-/* [socket] Puts a link, whose peer's names are set, on its socket's list; takes it off, and its handle ends. */
-void a3mi_link_enlist(struct a3mi_link *link);
-void a3mi_link_leave_socket(struct a3mi_link *link);
-/* [socket] A link asked for before under the same name; NULL. Ended ones make room. */
-struct a3mi_link *a3mi_link_find_wish(struct a3mi_socket *socket, const struct a3mi_link *wish);
-/* [engine] The peer that the link is with from now on; NULL: none any more. Holds and releases nothing. */
-void a3mi_link_set_peer(struct a3mi_link *link, struct a3mi_peer *peer);
-/* [engine] A link that the peer asked for is wanted by this end as well. */
-void a3mi_link_wanted(struct a3mi_link *link);
-/*
- * [engine] [socket] The link with a peer's socket, to be or being; one that is being cancelled only when there is no
- * other. One that is ending has its own numbers, and delivers what was sent on it beside a new one.
- */
-struct a3mi_link *a3mi_link_find_pair(struct a3mi_socket *socket, const struct a3mi_peer *peer,
-                                      const struct a3mi_name *tag, const struct a3mi_link *but);
-/*
- * [engine] A link that an earlier socket with this one's tag asked for and has not got. Requests go by names, and
- * the peer may take that one yet.
- */
-struct a3mi_link *a3mi_link_find_former(struct a3mi_socket *socket, const struct a3mi_peer *peer,
-                                        const struct a3mi_name *tag);
-
-/* ---- link.c, link_control.c, link_ended.c, link_api.c -------------------------- */
-
-struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming);
-/* [engine] [socket] Runs the machine, actions included. `info` is what the event brought, or NULL. */
-void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info,
-                    int64_t now);
-/* [engine] [socket] Before an event that may attach: gets all that it takes. A3M_ENOMEM. */
-int a3mi_link_prepare(struct a3mi_link *link);
-/* [socket] For links that applications make: counts it as coming up. */
-void a3mi_link_count(struct a3mi_link *link);
-/* [socket] No call finds the link any more. */
-void a3mi_link_retire(struct a3mi_link *link);
-/* [socket] Its last message was taken, or dropped: a link that is over may go. */
-void a3mi_link_emptied(struct a3mi_link *link);
-/*
- * [engine] When its socket has another link with the same peer's socket: makes
- * this one stand for that one, and says true.
- */
-bool a3mi_link_join_twin(struct a3mi_link *link);
-/* [engine] The same, taking the socket's lock. */
-void a3mi_link_event(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info,
-                     int64_t now);
-/* [engine] CMD_LINK, CMD_UNLINK. */
-void a3mi_link_begin(struct a3mi_link *link, int64_t now);
-void a3mi_link_unlink(struct a3mi_link *link, int64_t now);
-/* [socket] Marks the link as ended by this end and queues CMD_UNLINK; true: carry it. */
-bool a3mi_link_request_end(struct a3mi_link *link, int reason);
-/* [engine] FINISHING: whether everything has arrived both ways, and closes it then. */
-void a3mi_link_check_finished(struct a3mi_link *link, int64_t now);
-/* [engine] The association's events about links. */
-void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
-                          const uint8_t *bytes, size_t size, int64_t now);
-void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
-                             enum a3mi_peer_end why, int64_t now);
-void a3mi_link_on_peer_bound(struct a3mi_peer *peer, uint64_t incarnation);
-void a3mi_link_on_peer_silent(struct a3mi_peer *peer, uint64_t incarnation, int64_t since);
-void a3mi_link_on_peer_merged(struct a3mi_node *node, struct a3mi_peer *from, struct a3mi_peer *into,
-                              int64_t now);
-/* [engine] Sends one control message about a link; false: could not (no address, peer over). */
-bool a3mi_link_say(struct a3mi_link *link, struct a3mi_control *control, int64_t now);
-/* [engine] The link ends before the peer answered: its own request, which crossed ours, is refused. */
-void a3mi_link_refuse_crossed(struct a3mi_link *link, int64_t now);
-/* What a refusal on the wire means as an error code. */
-int a3mi_refusal_code(uint32_t refusal);
 
 /* ---- engine.c: the turn ---------------------------------------------------------- */
 

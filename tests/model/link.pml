@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Two sockets, one at each of two nodes, and the links between them: the
- * handshake of node/link_control.c and node/link.c over the table of
+ * handshake of node/link_control.c, link_request.c and link.c over the table of
  * core/link_machine.c, which print_link_table.c writes into link_table.pml. End 1
  * has the greater name: it answers when requests cross.
  *

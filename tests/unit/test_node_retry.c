@@ -3,7 +3,7 @@
  * The retry of links, in virtual time: two nodes that are never started, whose
  * engine turns this test runs itself, at instants that it chooses. What is
  * asserted are the instants of the requests, to the nanosecond.
- * covers L2 L3 L4 L5 L6 N2 N3
+ * covers L2 L3 L4 L6 N2 N3
  */
 #include <setjmp.h>
 #include <stdarg.h>
