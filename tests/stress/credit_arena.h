@@ -87,6 +87,8 @@ a3m_socket credit_any_pull(struct actor *self);
 a3m_socket credit_any_socket(struct actor *self);
 /* One of a socket's links, in whatever state, or 0. */
 a3m_link credit_any_link(struct actor *self, a3m_socket socket);
+/* What it stands for now: itself, or the link that it turned out to be the same as. */
+a3m_link credit_same_link(a3m_link link);
 /* Mostly small. */
 size_t credit_any_size(struct actor *self);
 a3m_time credit_deadline(struct actor *self);

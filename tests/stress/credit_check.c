@@ -62,6 +62,20 @@ static void look(a3m_link handle, struct end *end)
     a3mi_registry_put(handle.v);
 }
 
+a3m_link credit_same_link(a3m_link link)
+{
+    void *obj;
+    a3m_link same = link;
+    if (a3mi_registry_get(link.v, A3MI_KIND_LINK, &obj) == A3M_OK) {
+        const struct a3mi_link *it = obj;
+        a3mi_socket_lock(it->socket);
+        same.v = it->alias != NULL ? it->alias->handle : link.v;
+        a3mi_socket_unlock(it->socket);
+        a3mi_registry_put(link.v);
+    }
+    return same;
+}
+
 static a3m_socket socket_at(const struct credit_arena *arena, bool push, uint32_t i)
 {
     return (a3m_socket){atomic_load(push ? &arena->pushes[i] : &arena->pulls[i])};

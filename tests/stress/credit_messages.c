@@ -121,6 +121,7 @@ int credit_act_reserve(struct actor *self)
         result = a3m_link_reserve(held.link, held.size, &held.credit, deadline);
         break;
     }
+    held.link = credit_same_link(held.link); /* it may have become another one while this waited */
     if (result == A3M_OK && !hold(credit_arena_of(self), &held)) {
         result = a3m_release(held.socket, held.credit);
         check_over(&held);
