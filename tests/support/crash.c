@@ -32,8 +32,13 @@ static void on_crash(int number)
 
 void crash_tell(const char *test, uint64_t seed)
 {
-    const struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND};
     (void)snprintf(what, sizeof(what), "%s: A3M_SEED=%" PRIu64 ": ", test, seed);
+    crash_tell_of_threads();
+}
+
+void crash_tell_of_threads(void)
+{
+    const struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND};
     (void)fflush(stdout);      /* what comes by a pipe is lost with the process */
     (void)backtrace(first, 1); /* which loads what it needs now, and not in the handler */
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {

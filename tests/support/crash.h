@@ -14,5 +14,7 @@
  * printed.
  */
 void crash_tell(const char *test, uint64_t seed);
+/* The same of a test that has no seed. What was said by crash_tell stays. */
+void crash_tell_of_threads(void);
 
 #endif
