@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/rng.h"
+#include "support/crash.h"
 #include "support/node_fixture.h"
 
 enum { NODES = 3, POLLERS = 4, CONSUMERS = 4, SENDERS = 2, CHANGERS = 2, ROUNDS = 300 };
@@ -337,6 +338,7 @@ static void start(struct storm *s, struct worker *w, unsigned number, void *(*ma
     w->number = number;
     a3mi_rng_init(&w->rng, s->seed * 1000 + ++stream);
     if (main_of != NULL) {
+        crash_tell("storm", s->seed);
         assert_int_equal(pthread_create(&w->thread, NULL, main_of, w), 0);
     }
 }

@@ -70,6 +70,9 @@ int credit_reopen(struct credit_arena *arena, bool push, uint32_t i)
         (void)a3m_socket_set(socket, A3M_OPT_LINK_RETRY_MAX, a3m_ms(8).ns);
         (void)a3m_socket_set(socket, A3M_OPT_CREDIT_MESSAGES, 5);
         (void)a3m_socket_set(socket, A3M_OPT_CREDIT_BATCH, arena->exact ? 1 : 25);
+        if (push && i >= CREDIT_FIRST_KEPT) {
+            (void)a3m_socket_set(socket, A3M_OPT_EVENTS, CREDIT_EVENTS);
+        }
         atomic_store(push ? &arena->pushes[i] : &arena->pulls[i], socket.v);
     }
     return result;
@@ -117,6 +120,7 @@ void credit_open(struct credit_arena *arena, const char *const addresses[CREDIT_
     }
     for (uint32_t i = 0; i < CREDIT_ACTORS; i++) {
         arena->actors[i].arena = arena;
+        arena->told[i % CREDIT_NODES].arena = arena;
         actor_init(&arena->actors[i].actor, &credit_actions, rng);
     }
 }
@@ -151,6 +155,7 @@ void credit_close(struct credit_arena *arena)
         lost.unread += report.unread;
     }
     print_sums(arena, sent, &lost);
+    credit_receipts_end(arena);
     (void)pthread_mutex_destroy(&arena->lock);
     assert_int_equal(verdict_failures(), 0);
     assert_true(arena->links_checked > 0);

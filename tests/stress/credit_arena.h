@@ -3,8 +3,8 @@
  * What the random actors of the credit stress share: two nodes, PUSH and PULL sockets on both, pollers, and what
  * was set aside or put off and is nobody's at the moment. Handles go stale at any time; that is part of the game.
  *
- * credit_arena.c makes and ends it, credit_actions*.c are what the actors do to it, credit_check.c is what must hold
- * while they rest.
+ * credit_arena.c makes and ends it; what actors do to it is in credit_links.c, credit_messages.c and credit_polls.c, how often in
+ * credit_actions.c; credit_check.c is what must hold while they rest, credit_receipts.c what is told of messages.
  */
 #ifndef A3M_TEST_CREDIT_ARENA_H
 #define A3M_TEST_CREDIT_ARENA_H
@@ -17,6 +17,7 @@
 #include <a3m/a3m.h>
 
 #include "actor.h"
+#include "credit_receipts.h"
 
 enum {
     CREDIT_NODES = 2,
@@ -45,6 +46,7 @@ struct held {
 struct credit_actor {
     struct actor actor;
     struct credit_arena *arena;
+    struct credit_receipts receipts;
 };
 
 struct credit_arena {
@@ -57,6 +59,8 @@ struct credit_arena {
     a3m_scheduled laters[CREDIT_LATERS]; /* [lock] 0: the slot is free */
     _Atomic uint32_t asked;              /* calls of the accept hook */
     struct credit_actor actors[CREDIT_ACTORS];
+    struct credit_told told[CREDIT_NODES];
+    struct credit_receipt_sums receipts;
 
     /* What happened, in messages. */
     _Atomic uint64_t sent, taken;
@@ -87,6 +91,8 @@ a3m_socket credit_any_pull(struct actor *self);
 a3m_socket credit_any_socket(struct actor *self);
 /* One of a socket's links, in whatever state, or 0. */
 a3m_link credit_any_link(struct actor *self, a3m_socket socket);
+/* What it stands for now: itself, or the link that it turned out to be the same as. */
+a3m_link credit_same_link(a3m_link link);
 /* Mostly small. */
 size_t credit_any_size(struct actor *self);
 a3m_time credit_deadline(struct actor *self);

@@ -109,6 +109,13 @@ int credit_act_capacity(struct actor *self)
     }
 }
 
+static int any_room_for_events(struct actor *self, a3m_socket socket)
+{
+    return credit_keeps_events(credit_arena_of(self), socket)
+               ? A3M_OK
+               : a3m_socket_set(socket, A3M_OPT_EVENTS, actor_draw(self, 2) * actor_draw(self, 8));
+}
+
 int credit_act_option(struct actor *self)
 {
     a3m_socket socket = credit_any_socket(self);
@@ -116,7 +123,7 @@ int credit_act_option(struct actor *self)
     case 0: return a3m_socket_set(socket, A3M_OPT_FAIR, actor_draw(self, 2));
     case 1: return a3m_socket_set(socket, A3M_OPT_ORDERED, actor_draw(self, 2));
     case 2: return a3m_socket_set(socket, A3M_OPT_EINTR, actor_draw(self, 2));
-    case 3: return a3m_socket_set(socket, A3M_OPT_EVENTS, actor_draw(self, 2) * actor_draw(self, 8));
+    case 3: return any_room_for_events(self, socket);
     case 4: return a3m_socket_set(socket, A3M_OPT_LINK_ATTEMPTS, actor_draw(self, 4) * actor_draw(self, 4));
     case 5: return a3m_socket_set(socket, A3M_OPT_INCOMING, actor_draw(self, 4) != 0);
     case 6: return a3m_socket_set(socket, A3M_OPT_MAX_LINKS, actor_draw(self, 2) * actor_draw(self, 8));
@@ -174,14 +181,23 @@ static int look_at_link(struct actor *self, a3m_socket socket)
     return result;
 }
 
-int credit_act_look(struct actor *self)
+static int look_at_event(struct actor *self, a3m_socket socket)
 {
     a3m_socket_event event = {.size = sizeof(event)};
+    int result = a3m_socket_next_event(socket, &event, credit_deadline(self));
+    if (result == A3M_OK) {
+        credit_on_event(credit_arena_of(self), &event);
+    }
+    return result;
+}
+
+int credit_act_look(struct actor *self)
+{
     a3m_node_stats stats = {.size = sizeof(stats)};
     a3m_socket socket = credit_any_socket(self);
     switch (actor_draw(self, 4)) {
     case 0: return a3m_node_get_stats(credit_arena_of(self)->nodes[actor_draw(self, CREDIT_NODES)], &stats);
-    case 1: return a3m_socket_next_event(socket, &event, credit_deadline(self));
+    case 1: return look_at_event(self, socket);
     default: return look_at_link(self, socket);
     }
 }

@@ -12,34 +12,32 @@ enum { MANY = 6 };
 
 int credit_act_send(struct actor *self)
 {
-    a3m_msg *msg = a3m_msg_new(credit_any_size(self));
     a3m_socket socket = credit_any_push(self);
+    struct credit_written it = credit_write(self, socket, credit_any_size(self));
     int result;
     switch (actor_draw(self, 3)) {
-    case 0: result = a3m_send_until(socket, msg, credit_deadline(self)); break;
-    case 1: result = a3m_send_or_none(socket, msg, credit_deadline(self)); break;
-    default: result = a3m_link_send(credit_any_link(self, socket), msg, credit_deadline(self)); break;
+    case 0: result = a3m_send_until(socket, it.msg, credit_deadline(self)); break;
+    case 1: result = a3m_send_or_none(socket, it.msg, credit_deadline(self)); break;
+    default: result = a3m_link_send(credit_any_link(self, socket), it.msg, credit_deadline(self)); break;
     }
-    if (result != A3M_OK) {
-        a3m_msg_free(msg);
-    }
-    credit_arena_of(self)->sent += result == A3M_OK;
+    credit_wrote(self, &it, result == A3M_OK);
     return result;
 }
 
 int credit_act_send_many(struct actor *self)
 {
     a3m_msg *msgs[MANY];
+    struct credit_written written[MANY];
     uint32_t n = 1 + actor_draw(self, MANY);
+    a3m_socket socket = credit_any_push(self);
     for (uint32_t i = 0; i < n; i++) {
-        msgs[i] = a3m_msg_new(credit_any_size(self));
+        written[i] = credit_write(self, socket, credit_any_size(self));
+        msgs[i] = written[i].msg;
     }
-    int result = a3m_send_many(credit_any_push(self), msgs, n, credit_deadline(self));
-    uint32_t sent = result > 0 ? (uint32_t)result : 0;
-    for (uint32_t i = sent; i < n; i++) {
-        a3m_msg_free(msgs[i]);
+    int result = a3m_send_many(socket, msgs, n, credit_deadline(self));
+    for (uint32_t i = 0; i < n; i++) {
+        credit_wrote(self, &written[i], (int)i < result);
     }
-    credit_arena_of(self)->sent += sent;
     return result;
 }
 
@@ -54,8 +52,7 @@ int credit_act_recv(struct actor *self)
     default: result = a3m_link_recv(credit_any_link(self, socket), &msg, credit_deadline(self)); break;
     }
     if (result == A3M_OK) {
-        a3m_msg_free(msg);
-        credit_arena_of(self)->taken++;
+        credit_read(credit_arena_of(self), msg);
     }
     return result;
 }
@@ -65,9 +62,8 @@ int credit_act_recv_many(struct actor *self)
     a3m_msg *msgs[MANY];
     int n = a3m_recv_many(credit_any_pull(self), msgs, 1 + actor_draw(self, MANY), credit_deadline(self));
     for (int i = 0; i < n; i++) {
-        a3m_msg_free(msgs[i]);
+        credit_read(credit_arena_of(self), msgs[i]);
     }
-    credit_arena_of(self)->taken += (uint64_t)(n > 0 ? n : 0);
     return n;
 }
 
@@ -121,6 +117,7 @@ int credit_act_reserve(struct actor *self)
         result = a3m_link_reserve(held.link, held.size, &held.credit, deadline);
         break;
     }
+    held.link = credit_same_link(held.link); /* it may have become another one while this waited */
     if (result == A3M_OK && !hold(credit_arena_of(self), &held)) {
         result = a3m_release(held.socket, held.credit);
         check_over(&held);
@@ -136,13 +133,11 @@ int credit_act_use(struct actor *self)
         return A3M_OK;
     }
     bool larger = actor_draw(self, 8) == 0;
-    a3m_msg *msg = a3m_msg_new(larger ? held.size + 1 : actor_draw(self, (uint32_t)held.size + 1));
-    int result = a3m_send_reserved(held.socket, held.credit, msg);
+    size_t size = larger ? held.size + 1 : actor_draw(self, (uint32_t)held.size + 1);
+    struct credit_written it = credit_write(self, held.socket, size);
+    int result = a3m_send_reserved(held.socket, held.credit, it.msg);
     CHECK(result != A3M_OK || !larger);
-    if (result != A3M_OK) {
-        a3m_msg_free(msg);
-    }
-    arena->sent += result == A3M_OK;
+    credit_wrote(self, &it, result == A3M_OK);
     if (result == A3M_EMSGSIZE && !hold(arena, &held)) {
         result = a3m_release(held.socket, held.credit);
     }
@@ -189,7 +184,7 @@ int credit_take_back(struct credit_arena *arena, a3m_scheduled later)
     }
     CHECK((result == A3M_OK) == (msg != NULL));
     if (result == A3M_OK) {
-        a3m_msg_free(msg);
+        credit_unwrite(arena, msg);
         arena->taken_back++;
     }
     return result;
@@ -202,14 +197,15 @@ int credit_act_later(struct actor *self)
     a3m_socket socket = credit_any_push(self);
     a3m_time at = actor_draw(self, 3) == 0 ? A3M_NOW : a3m_in(a3m_us(actor_draw(self, 2000)));
     a3m_scheduled later = {0};
-    a3m_msg *msg = a3m_msg_new(credit_any_size(self));
-    int result = actor_draw(self, 2) == 0 ? a3m_send_at(socket, msg, at, &later)
-                                          : a3m_link_send_at(credit_any_link(self, socket), msg, at, &later);
+    struct credit_written it = credit_write(self, socket, credit_any_size(self));
+    int result = actor_draw(self, 2) == 0
+                     ? a3m_send_at(socket, it.msg, at, &later)
+                     : a3m_link_send_at(credit_any_link(self, socket), it.msg, at, &later);
     if (result != A3M_OK) {
-        a3m_msg_free(msg);
+        credit_unwrite(arena, it.msg);
         return result;
     }
-    arena->put_off++;
+    credit_put_off(arena, &it);
     return credit_take_back(arena, replace_later(self, later));
 }
 

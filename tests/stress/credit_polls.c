@@ -35,16 +35,11 @@ static void act_on(struct actor *self, a3m_pollable what, uint32_t events)
         return;
     }
     if ((events & A3M_POLL_IN) != 0 && a3m_try_recv(socket, &msg) == A3M_OK) {
-        a3m_msg_free(msg);
-        arena->taken++;
+        credit_read(arena, msg);
     }
     if ((events & A3M_POLL_OUT) != 0) {
-        msg = a3m_msg_new(credit_any_size(self));
-        if (a3m_try_send(socket, msg) == A3M_OK) {
-            arena->sent++;
-        } else {
-            a3m_msg_free(msg);
-        }
+        struct credit_written it = credit_write(self, socket, credit_any_size(self));
+        credit_wrote(self, &it, a3m_try_send(socket, it.msg) == A3M_OK);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "actor.h"
 #include "base/list.h"
 #include "ledger.h"
+#include "crash.h"
 #include "node_fixture.h"
 #include "threads.h"
 #include "unit/test_base_random.h"
@@ -382,7 +383,7 @@ static void test_anything_by_many_threads_nothing_twice_and_no_hang(void **arg)
 {
     (void)arg;
     struct a3mi_rng rng;
-    test_random_init(&rng, "anything");
+    crash_tell("anything", test_random_init(&rng, "anything"));
     for (long i = test_rounds(1); i > 0; i--) {
         act_at_random(&rng);
     }

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "crash.h"
 #include "credit_arena.h"
 #include "lossy.h"
 #include "node_fixture.h"
@@ -27,7 +28,7 @@ static void act_at_random(const char *test, const char *const addresses[CREDIT_N
     static struct credit_arena arena;
     struct actor *actors[CREDIT_ACTORS];
     struct a3mi_rng rng;
-    test_random_init(&rng, test);
+    crash_tell(test, test_random_init(&rng, test));
     atomic_store(&lossy_seed, a3mi_rng_u64(&rng));
     credit_open(&arena, addresses, exact, &rng);
     for (uint32_t i = 0; i < CREDIT_ACTORS; i++) {

@@ -20,6 +20,7 @@
 #include <a3m/a3m.h>
 
 #include "base/rng.h"
+#include "crash.h"
 #include "node_fixture.h"
 
 enum { THREADS = 8, SENDS = 1500, OUTBOX = 1200, TURNS_OF_LINK = 40 };
@@ -102,6 +103,7 @@ static void run(bool fair, uint64_t seed)
         assert_int_equal(a3m_socket_set(w.pushes[i], A3M_OPT_LINK_RETRY_MIN, a3m_ms(1).ns), A3M_OK);
         atomic_init(&w.links[i], test_link(w.pushes[i], test_url(w.to, "sink")).v);
     }
+    crash_tell("room", seed);
     for (int i = 0; i < THREADS; i++) {
         senders[i] = (struct sender){.world = &w, .number = i};
         a3mi_rng_init(&senders[i].rng, seed + (uint64_t)i);

@@ -10,8 +10,11 @@
 
 #include <cmocka.h>
 
+#include "crash.h"
+
 void threads_start(pthread_t *thread, void *(*main)(void *), void *arg)
 {
+    crash_tell_of_threads();
     assert_int_equal(pthread_create(thread, NULL, main, arg), 0);
 }
 

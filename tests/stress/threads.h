@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Threads of a test, and a deadline for their end: one that hangs aborts the program, with a core that shows where.
+ * Threads of a test, and a deadline for their end: one that hangs aborts the program, with a core that shows where. One that
+ * crashes says so (crash.h).
  */
 #ifndef A3M_TEST_THREADS_H
 #define A3M_TEST_THREADS_H

@@ -19,8 +19,8 @@
 
 #include "base/rng.h"
 
-/* Starts `r` with the seed from outside or a new one, and prints it. */
-static inline void test_random_init(struct a3mi_rng *r, const char *test)
+/* Starts `r` with the seed from outside or a new one, which it prints and returns. */
+static inline uint64_t test_random_init(struct a3mi_rng *r, const char *test)
 {
     const char *text = getenv("A3M_SEED");
     struct timespec now;
@@ -33,6 +33,7 @@ static inline void test_random_init(struct a3mi_rng *r, const char *test)
     }
     printf("%s: A3M_SEED=%llu\n", test, (unsigned long long)seed);
     a3mi_rng_init(r, seed);
+    return seed;
 }
 
 /* How many rounds: `n`, or a hundred times as many in a long campaign (A3M_LONG). */

@@ -31,7 +31,8 @@ A3M_BEGIN_DECLS
 typedef enum a3m_receipt_kind {
     /*
      * The peer's node has the message: it will not be lost or doubled on the way. Told in the order in which the
-     * messages of a link were sent, also when it lets them overtake one another (A3M_OPT_ORDERED).
+     * messages of a link were sent, also when it lets them overtake one another (A3M_OPT_ORDERED): but for one that
+     * was taken before those sent earlier arrived, of which it is told just before TAKEN.
      */
     A3M_RECEIPT_ACCEPTED = 1u << 0,
     /* The peer's application has received it: a3m_recv, or the like, returned it. Not that it has worked on it. */
