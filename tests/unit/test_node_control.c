@@ -102,7 +102,7 @@ static void test_links_come_and_go_beside_links_that_have_no_credit_left(void **
 
 struct flood {
     struct world w;
-    atomic_bool over;
+    atomic_bool over, all_sent; /* in this order: what was sent just before is counted late */
     atomic_ullong sent, received;
 };
 
@@ -121,7 +121,7 @@ static void *flood_in(void *arg)
 {
     struct flood *f = arg;
     a3m_msg *msg;
-    while (!atomic_load(&f->over) || atomic_load(&f->received) < atomic_load(&f->sent)) {
+    while (!atomic_load(&f->all_sent) || atomic_load(&f->received) < atomic_load(&f->sent)) {
         for (int i = 0; i < SIDE; i++) {
             while (a3m_try_recv(f->w.pull[i], &msg) == A3M_OK) {
                 atomic_fetch_add(&f->received, 1);
@@ -151,6 +151,7 @@ static void test_links_come_and_go_beside_a_flood(void **arg)
     }
     atomic_store(&f.over, true);
     assert_int_equal(pthread_join(out, NULL), 0);
+    atomic_store(&f.all_sent, true);
     assert_int_equal(pthread_join(in, NULL), 0);
     print_message("%llu messages beside %d links\n", (unsigned long long)atomic_load(&f.received),
                   2 * ROUNDS);
