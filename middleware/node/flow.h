@@ -16,6 +16,13 @@
 
 struct a3mi_link;
 
+/* Something was put into the outbox, and is to be carried. */
+enum a3mi_carry {
+    A3MI_CARRY_NOTHING,
+    A3MI_CARRY_SOON, /* with others, if the thread makes more of them: a3mi_node_carry_message */
+    A3MI_CARRY_NOW,  /* a3mi_node_carry */
+};
+
 /*
  * [socket] Whether a message of `size` bytes may go on the link: 0, A3M_ENOCREDIT, A3M_EMSGSIZE, A3M_ENOLINK; says
  * nothing about it.

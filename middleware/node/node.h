@@ -66,13 +66,6 @@ enum a3mi_command {
 
 /* ---- Timed events: the reader thread's queue -------------------------------- */
 
-/* Something was put into the outbox, and is to be carried. */
-enum a3mi_carry {
-    A3MI_CARRY_NOTHING,
-    A3MI_CARRY_SOON, /* with others, if the thread makes more of them: a3mi_node_carry_message */
-    A3MI_CARRY_NOW,  /* a3mi_node_carry */
-};
-
 /* An event that fires once on the reader thread, with the engine lock held. [engine] */
 struct a3mi_event {
     struct a3mi_timer_node timer;
