@@ -81,6 +81,18 @@ int a3mi_fail_plain(int code)
     return code;
 }
 
+void a3mi_detail_keep(struct a3mi_detail *kept)
+{
+    kept->saved_errno = errno;
+    memcpy(kept->text, detail, strlen(detail) + 1);
+}
+
+void a3mi_detail_put_back(const struct a3mi_detail *kept)
+{
+    memcpy(detail, kept->text, strlen(kept->text) + 1);
+    errno = kept->saved_errno;
+}
+
 int a3mi_fail_os(int err, const char *what)
 {
     int code;

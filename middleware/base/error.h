@@ -22,6 +22,14 @@ int a3mi_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3
 /* The same with nothing to say: the detail becomes "", and the one of an earlier failure does not linger. */
 int a3mi_fail_plain(int code);
 
+/* The detail and errno, while something else is done in between that may fail in its own way. */
+struct a3mi_detail {
+    char text[A3MI_ERROR_DETAIL_SIZE];
+    int saved_errno;
+};
+void a3mi_detail_keep(struct a3mi_detail *kept);
+void a3mi_detail_put_back(const struct a3mi_detail *kept);
+
 /*
  * What the operating system refused, `err` being an errno value: the detail says
  * "what: why". Returns A3M_EMFILE, A3M_ENOMEM, A3M_EACCES or A3M_EOS.

@@ -9,7 +9,9 @@
 
 #include <a3m/receipt.h>
 
+#include "base/buckets.h"
 #include "base/fifo.h"
+#include "base/list.h"
 
 /* Something to be told. */
 struct a3mi_tiding {
@@ -18,8 +20,9 @@ struct a3mi_tiding {
 };
 
 struct a3mi_receipt {
-    struct a3mi_fifo_node node; /* of its link's */
-    uint64_t number;            /* of the message, in this life of the link */
+    struct a3mi_list list;          /* of its link's */
+    struct a3mi_bucketed by_number; /* of its link's that ask for TAKEN */
+    uint64_t number;                /* of the message, in this life of the link */
     unsigned kinds;
     uint64_t id;
     a3m_receipt_fn *told; /* NULL: events */

@@ -198,6 +198,8 @@ struct a3mi_list *a3mi_peer_links(struct a3mi_peer *peer);
 void **a3mi_peer_slot(struct a3mi_peer *peer);
 /* For a count of the caller's; 0 at first. */
 uint64_t *a3mi_peer_tally(struct a3mi_peer *peer);
+/* For another number of the caller's; 0 at first. */
+uint64_t *a3mi_peer_mark(struct a3mi_peer *peer);
 /* The incarnation that the last control message was queued to; 0: to whichever is there, until `peer_bound`. */
 uint64_t a3mi_peer_control_to(const struct a3mi_peer *peer);
 

@@ -295,6 +295,11 @@ uint64_t *a3mi_peer_tally(struct a3mi_peer *peer)
     return &peer->tally;
 }
 
+uint64_t *a3mi_peer_mark(struct a3mi_peer *peer)
+{
+    return &peer->mark;
+}
+
 uint64_t a3mi_peer_control_to(const struct a3mi_peer *peer)
 {
     return peer->control_to;

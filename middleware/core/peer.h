@@ -44,7 +44,7 @@ struct a3mi_peer {
     struct a3mi_list debtor;    /* in assoc->debtors: kept only for what an incarnation is owed */
     struct a3mi_list links;     /* the caller's */
     void *slot;                 /* the caller's */
-    uint64_t tally;             /* the caller's */
+    uint64_t tally, mark;       /* the caller's */
     struct a3mi_list txs;       /* a3mi_tx.on_peer: channels attached */
     struct a3mi_list senders;   /* a3mi_sender.on_peer, newest last */
     struct a3mi_list receivers; /* a3mi_receiver.on_peer, newest last */

@@ -39,6 +39,7 @@ struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming)
     a3mi_list_init(&link->by_wish.list);
     a3mi_list_init(&link->by_pair.list);
     a3mi_list_init(&link->drains);
+    a3mi_receipts_init(&link->receipts);
     a3mi_list_init(&link->taken_unsaid.in_line);
     a3mi_list_init(&link->credit_line);
     a3mi_list_init(&link->room_line);
@@ -75,6 +76,7 @@ void a3mi_link_unref(struct a3mi_link *link)
     a3mi_identity_unref(link->identity);
     free(link->next_identity);
     a3mi_link_free_metadata(link);
+    a3mi_receipts_fini(&link->receipts);
     a3mi_taken_clear(&link->taken_unsaid);
     a3mi_socket_unref(link->socket);
     free(link);

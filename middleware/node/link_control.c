@@ -186,25 +186,50 @@ static void about_link(struct a3mi_link *link, uint64_t incarnation, const struc
     a3mi_link_step(link, event, control, now);
 }
 
-/* The peer had too much to answer already: as if it had refused these for now. */
-static void on_unheard(struct a3mi_peer *peer, uint64_t incarnation, const struct a3mi_numbers *numbers,
-                       int64_t now)
+/* As if the peer had refused the request for now, if the link still waits for its answer. */
+static void unheard(struct a3mi_link *link, uint64_t incarnation, int64_t now)
 {
     const struct a3mi_control refusal = {
         .kind = A3MI_CONTROL_REFUSE, .refusal = A3MI_REFUSAL_NOT_READY, .text = "too many requests at once"};
+    if ((link->state != A3MI_LINK_REQUESTING && link->state != A3MI_LINK_CANCELLING) ||
+        link->asked != incarnation) {
+        return;
+    }
+    struct a3mi_socket *socket = link->socket;
+    a3mi_socket_ref(socket);
+    a3mi_socket_lock(socket);
+    about_link(link, incarnation, &refusal, now);
+    a3mi_socket_unlock_turn(socket, socket->node->turn);
+    a3mi_socket_unref(socket);
+}
+
+/*
+ * The peer had too much to answer already. It says so of one request after the other, so that what it says again is
+ * nothing: all that it ever says costs no more than the requests that were made. False: it does, or of one never made.
+ */
+static bool on_unheard(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
+                       const struct a3mi_numbers *numbers, int64_t now)
+{
+    if (numbers->first < *a3mi_peer_mark(peer) || numbers->end > node->next_number + 1) {
+        return false;
+    }
+    *a3mi_peer_mark(peer) = numbers->end;
+    if (numbers->end - numbers->first < a3mi_map64_count(&node->links)) {
+        for (uint64_t number = numbers->first; number < numbers->end; number++) {
+            struct a3mi_link *link = a3mi_map64_get(&node->links, number);
+            if (link != NULL && link->peer == peer) {
+                unheard(link, incarnation, now);
+            }
+        }
+        return true;
+    }
     A3MI_LIST_FOREACH_SAFE (it, next, a3mi_peer_links(peer)) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);
-        bool asked = (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_CANCELLING) &&
-                     link->asked == incarnation;
-        if (asked && link->number >= numbers->first && link->number < numbers->end) {
-            struct a3mi_socket *socket = link->socket;
-            a3mi_socket_ref(socket);
-            a3mi_socket_lock(socket);
-            about_link(link, incarnation, &refusal, now);
-            a3mi_socket_unlock_turn(socket, socket->node->turn);
-            a3mi_socket_unref(socket);
+        if (link->number >= numbers->first && link->number < numbers->end) {
+            unheard(link, incarnation, now);
         }
     }
+    return true;
 }
 
 void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64_t incarnation,
@@ -221,7 +246,7 @@ void a3mi_link_on_control(struct a3mi_node *node, struct a3mi_peer *peer, uint64
         return;
     }
     if (control.kind == A3MI_CONTROL_UNHEARD) {
-        on_unheard(peer, incarnation, &control.ranges[0], now);
+        node->odd_controls += !on_unheard(node, peer, incarnation, &control.ranges[0], now);
         return;
     }
     struct a3mi_link *link = find_link(node, peer, &control);

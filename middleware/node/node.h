@@ -356,6 +356,13 @@ int a3mi_socket_park(struct a3mi_socket *socket, struct a3mi_waiter *waiter, a3m
 /* Sends that are being bundled by this thread (a3m_send_many) go out now. */
 void a3mi_hold_begin(struct a3mi_node *node);
 void a3mi_hold_end(struct a3mi_node *node);
+/* What is sent in between is not bundled. */
+struct a3mi_hold {
+    struct a3mi_node *node; /* NULL: nothing is bundled */
+    bool pushed;
+};
+struct a3mi_hold a3mi_hold_suspend(void);
+void a3mi_hold_resume(struct a3mi_hold hold);
 /* After a push into the outbox, no lock held: carries it, unless this thread bundles. */
 void a3mi_node_carry(struct a3mi_node *node);
 /* The same for a message of this size, which may be held while this thread sends densely. */

@@ -23,6 +23,8 @@ static void tell_some(struct a3mi_node *node, size_t most)
     struct a3mi_tidings *tidings = &node->tidings;
     struct a3mi_fifo_node *it;
     const struct a3mi_reader *before = a3mi_reader_forbid_waits(node->reader);
+    /* What a callback sends goes out by itself: the call that it interrupts may be waiting, for long. */
+    const struct a3mi_hold bundled = a3mi_hold_suspend();
     tidings->telling = true;
     while (most-- > 0 && (it = a3mi_fifo_pop(&tidings->queue)) != NULL) {
         struct a3mi_tiding *tiding = a3mi_container_of(it, struct a3mi_tiding, node);
@@ -36,6 +38,7 @@ static void tell_some(struct a3mi_node *node, size_t most)
         pthread_mutex_lock(&tidings->lock);
     }
     tidings->telling = false;
+    a3mi_hold_resume(bundled);
     (void)a3mi_reader_forbid_waits(before);
     atomic_store_explicit(&tidings->waiting, !a3mi_fifo_empty(&tidings->queue), memory_order_relaxed);
 }
@@ -115,10 +118,28 @@ static void tell_end(struct a3m_base *socket, const struct a3mi_link *link, stru
 
 /* ---- A link's ------------------------------------------------------------------------ */
 
-static struct a3mi_receipt *first(const struct a3mi_fifo *queue)
+void a3mi_receipts_init(struct a3mi_receipts *receipts)
 {
-    struct a3mi_fifo_node *node = a3mi_fifo_peek(queue);
-    return node != NULL ? a3mi_container_of(node, struct a3mi_receipt, node) : NULL;
+    a3mi_list_init(&receipts->sent);
+    a3mi_list_init(&receipts->accepted);
+    a3mi_buckets_init(&receipts->waiting);
+    receipts->count = 0;
+    receipts->said = 0;
+}
+
+void a3mi_receipts_fini(struct a3mi_receipts *receipts)
+{
+    a3mi_buckets_fini(&receipts->waiting);
+}
+
+static bool asks_taken(const struct a3mi_receipt *receipt)
+{
+    return (receipt->kinds & A3M_RECEIPT_TAKEN) != 0;
+}
+
+static struct a3mi_receipt *in_list(struct a3mi_list *it)
+{
+    return it != NULL ? a3mi_container_of(it, struct a3mi_receipt, list) : NULL;
 }
 
 void a3mi_receipts_put(struct a3mi_link *link, a3m_msg *msg, uint64_t number)
@@ -126,82 +147,133 @@ void a3mi_receipts_put(struct a3mi_link *link, a3m_msg *msg, uint64_t number)
     struct a3mi_receipt *receipt = msg->receipt;
     msg->receipt = NULL;
     receipt->number = number;
-    a3mi_fifo_push(&link->receipts.sent, &receipt->node);
+    a3mi_list_init(&receipt->list);
+    a3mi_list_init(&receipt->by_number.list);
+    a3mi_list_push_back(&link->receipts.sent, &receipt->list);
+    link->receipts.count++;
+    if (asks_taken(receipt)) {
+        a3mi_buckets_add(&link->receipts.waiting, &receipt->by_number, number);
+    }
 }
 
-/* Tells that a message is accepted, if somebody wants to know. True: that was the last of it. */
-static bool tell_accepted(struct a3mi_link *link, struct a3mi_receipt *receipt)
+/* It is the caller's from here on. */
+static void take_out(struct a3mi_receipts *receipts, struct a3mi_receipt *receipt)
 {
-    bool last = (receipt->kinds & A3M_RECEIPT_TAKEN) == 0;
+    a3mi_list_remove(&receipt->list);
+    a3mi_buckets_remove(&receipts->waiting, &receipt->by_number);
+    receipts->count--;
+}
+
+/* Tells that a message is accepted, if somebody wants to know; `last`: it is gone then. */
+static void tell_accepted(struct a3mi_link *link, struct a3mi_receipt *receipt, bool last)
+{
     const a3m_receipt what = {.kind = A3M_RECEIPT_ACCEPTED, .last = last, .accepted = true};
     if ((receipt->kinds & A3M_RECEIPT_ACCEPTED) != 0) {
         tell(link->socket, link, receipt, &what);
     }
-    return last;
 }
 
 void a3mi_receipts_accept(struct a3mi_link *link, uint64_t end)
 {
+    struct a3mi_receipts *receipts = &link->receipts;
     struct a3mi_receipt *receipt;
-    while ((receipt = first(&link->receipts.sent)) != NULL && receipt->number < end) {
-        (void)a3mi_fifo_pop(&link->receipts.sent);
-        if (!tell_accepted(link, receipt)) {
-            a3mi_fifo_push(&link->receipts.accepted, &receipt->node);
+    while ((receipt = in_list(a3mi_list_first(&receipts->sent))) != NULL && receipt->number < end) {
+        if (asks_taken(receipt)) {
+            a3mi_list_remove(&receipt->list);
+            a3mi_list_push_back(&receipts->accepted, &receipt->list);
+            tell_accepted(link, receipt, false);
+        } else {
+            take_out(receipts, receipt);
+            tell_accepted(link, receipt, true);
         }
     }
 }
 
-/* Takes the receipts of these messages, which wait for it, out of a queue, and tells them. */
-static void take_of(struct a3mi_link *link, struct a3mi_fifo *queue, bool accepted,
-                    const struct a3mi_control *control)
+/* A message is taken that waits for it. */
+static void take(struct a3mi_link *link, struct a3mi_receipt *receipt)
 {
-    struct a3mi_fifo rest;
-    struct a3mi_receipt *receipt;
-    size_t i = 0;
-    a3mi_fifo_init(&rest);
-    while (i < control->range_count && (receipt = first(queue)) != NULL) {
-        const struct a3mi_numbers *range = &control->ranges[i];
-        if (receipt->number >= range->end) {
-            i++;
-            continue;
-        }
-        (void)a3mi_fifo_pop(queue);
-        if (receipt->number < range->first || (receipt->kinds & A3M_RECEIPT_TAKEN) == 0) {
-            a3mi_fifo_push(&rest, &receipt->node);
-            continue;
-        }
-        if (!accepted) { /* what one message taken tells of it overtook its acknowledgement */
-            (void)tell_accepted(link, receipt);
-        }
-        tell_end(link->socket, link, receipt, A3M_RECEIPT_TAKEN, true, A3M_OK);
+    take_out(&link->receipts, receipt);
+    if (receipt->number >= link->acknowledged) { /* this overtook its acknowledgement */
+        tell_accepted(link, receipt, false);
     }
-    a3mi_fifo_splice_front(queue, &rest);
+    tell_end(link->socket, link, receipt, A3M_RECEIPT_TAKEN, true, A3M_OK);
+}
+
+static struct a3mi_receipt *find(struct a3mi_receipts *receipts, uint64_t number)
+{
+    A3MI_LIST_FOREACH (it, a3mi_buckets_at(&receipts->waiting, number)) {
+        struct a3mi_receipt *receipt = a3mi_container_of(it, struct a3mi_receipt, by_number.list);
+        if (receipt->number == number) {
+            return receipt;
+        }
+    }
+    return NULL;
+}
+
+/* Takes those of a list that are in the range. */
+static void take_of(struct a3mi_link *link, struct a3mi_list *list, const struct a3mi_numbers *range)
+{
+    A3MI_LIST_FOREACH_SAFE (it, next, list) {
+        struct a3mi_receipt *receipt = in_list(it);
+        if (receipt->number >= range->end) {
+            return;
+        }
+        if (receipt->number >= range->first && asks_taken(receipt)) {
+            take(link, receipt);
+        }
+    }
+}
+
+static void take_range(struct a3mi_link *link, const struct a3mi_numbers *range)
+{
+    if (range->end - range->first > link->receipts.count) {
+        take_of(link, &link->receipts.accepted, range);
+        take_of(link, &link->receipts.sent, range);
+        return;
+    }
+    for (uint64_t number = range->first; number < range->end; number++) {
+        struct a3mi_receipt *receipt = find(&link->receipts, number);
+        if (receipt != NULL) {
+            take(link, receipt);
+        }
+    }
 }
 
 bool a3mi_receipts_take(struct a3mi_link *link, const struct a3mi_control *control)
 {
+    uint64_t said = link->receipts.said;
     if (control->range_count == 0 || control->ranges[control->range_count - 1].end > link->sent) {
         return false;
     }
-    take_of(link, &link->receipts.accepted, true, control);
-    take_of(link, &link->receipts.sent, false, control);
+    for (size_t i = 0; i < control->range_count; i++) {
+        said += control->ranges[i].end - control->ranges[i].first;
+    }
+    if (said > link->sent) {
+        return false;
+    }
+    link->receipts.said = said;
+    for (size_t i = 0; i < control->range_count; i++) {
+        take_range(link, &control->ranges[i]);
+    }
     return true;
 }
 
 void a3mi_receipts_end(struct a3mi_link *link, uint64_t transmitted)
 {
+    struct a3mi_receipts *receipts = &link->receipts;
     int reason = link->reason != A3M_OK ? link->reason : A3M_ENOLINK;
-    struct a3mi_fifo_node *node;
-    while ((node = a3mi_fifo_pop(&link->receipts.accepted)) != NULL) {
-        tell_end(link->socket, link, a3mi_container_of(node, struct a3mi_receipt, node), A3M_RECEIPT_UNKNOWN,
-                 true, reason);
+    struct a3mi_receipt *receipt;
+    while ((receipt = in_list(a3mi_list_first(&receipts->accepted))) != NULL) {
+        take_out(receipts, receipt);
+        tell_end(link->socket, link, receipt, A3M_RECEIPT_UNKNOWN, true, reason);
     }
-    while ((node = a3mi_fifo_pop(&link->receipts.sent)) != NULL) {
-        struct a3mi_receipt *receipt = a3mi_container_of(node, struct a3mi_receipt, node);
+    while ((receipt = in_list(a3mi_list_first(&receipts->sent))) != NULL) {
         bool may_have = receipt->number < transmitted;
+        take_out(receipts, receipt);
         tell_end(link->socket, link, receipt, may_have ? A3M_RECEIPT_UNKNOWN : A3M_RECEIPT_UNDELIVERED, false,
                  reason);
     }
+    receipts->said = 0;
 }
 
 void a3mi_receipt_drop(struct a3m_base *socket, a3m_msg *msg, int reason)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/addr.h"
+#include "base/error.h"
 
 #define REPORT_INTERVAL_NS INT64_C(1000000000)
 
@@ -33,11 +34,14 @@ void a3mi_turn_add_after(struct a3mi_turn *turn, struct a3mi_after *after)
 void a3mi_node_after(struct a3mi_node *node, void *what)
 {
     struct a3mi_after *after = what;
+    struct a3mi_detail detail; /* the call that this interrupts may have failed already, and have said why */
+    a3mi_detail_keep(&detail);
     while (after != NULL) {
         struct a3mi_after *next = after->next; /* it may be gone once it was run */
         after->run(node, after);
         after = next;
     }
+    a3mi_detail_put_back(&detail);
 }
 
 static void tell(struct a3mi_node *node, struct a3mi_after *after)

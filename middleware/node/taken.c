@@ -13,11 +13,46 @@ enum {
     LINKS_A_TURN = 64,
 };
 
-/* Room for one more. False: no memory; its sender learns at the end of the link that nothing is known. */
+static int by_first(const void *a, const void *b)
+{
+    const struct a3mi_numbers *x = a;
+    const struct a3mi_numbers *y = b;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+/* Puts them in order, and those together that follow one another. */
+static void merge(struct a3mi_taken *taken)
+{
+    size_t n = 0;
+    if (taken->merged || taken->count == 0) {
+        return;
+    }
+    qsort(taken->v, taken->count, sizeof(*taken->v), by_first);
+    for (size_t i = 1; i < taken->count; i++) {
+        if (taken->v[i].first == taken->v[n].end) {
+            taken->v[n].end = taken->v[i].end;
+        } else {
+            taken->v[++n] = taken->v[i];
+        }
+    }
+    taken->count = n + 1;
+    taken->merged = true;
+}
+
+/* Room for one more. False: no memory, or too many; its sender learns at the end of the link that nothing is known. */
 static bool make_room(struct a3mi_taken *taken)
 {
-    if (taken->count < taken->room) {
+    if (taken->full || taken->count < taken->room) {
+        return !taken->full;
+    }
+    merge(taken);
+    if (taken->count < taken->room / 2) {
         return true;
+    }
+    if (taken->room ==
+        A3MI_TAKEN_MOST) { /* with so little room it would be put in order for every few messages */
+        taken->full = true;
+        return false;
     }
     size_t room = taken->room > 0 ? 2 * taken->room : FIRST_ROOM;
     struct a3mi_numbers *v = realloc(taken->v, room * sizeof(*v));
@@ -39,30 +74,9 @@ bool a3mi_taken_note(struct a3mi_taken *taken, const a3m_msg *msg)
     }
     if (asked && make_room(taken)) {
         taken->v[taken->count++] = (struct a3mi_numbers){msg->number, msg->number + 1};
+        taken->merged = false;
     }
     return asked;
-}
-
-static int by_first(const void *a, const void *b)
-{
-    const struct a3mi_numbers *x = a;
-    const struct a3mi_numbers *y = b;
-    return (x->first > y->first) - (x->first < y->first);
-}
-
-/* Puts them in order, and those together that follow one another. */
-static void merge(struct a3mi_taken *taken)
-{
-    size_t n = 0;
-    qsort(taken->v, taken->count, sizeof(*taken->v), by_first);
-    for (size_t i = 1; i < taken->count; i++) {
-        if (taken->v[i].first == taken->v[n].end) {
-            taken->v[n].end = taken->v[i].end;
-        } else {
-            taken->v[++n] = taken->v[i];
-        }
-    }
-    taken->count = n + 1;
 }
 
 /* [engine] [socket] As much as goes into one control message. False: it could not be said. */
@@ -77,6 +91,7 @@ static bool say_some(struct a3mi_link *link, int64_t now)
         return false;
     }
     taken->count -= n;
+    taken->full = false;
     memmove(taken->v, taken->v + n, taken->count * sizeof(*taken->v));
     return true;
 }
@@ -85,12 +100,9 @@ void a3mi_taken_say(struct a3mi_link *link, int64_t now)
 {
     struct a3mi_taken *taken = &link->taken_unsaid;
     bool said = true;
-    if (taken->count == 0) {
-        return;
-    }
-    merge(taken);
     while (said && taken->count > 0 &&
            a3mi_peer_control_waiting(link->peer, link->incarnation) < CONTROL_WAITING) {
+        merge(taken);
         said = say_some(link, now);
     }
     if (taken->count > 0 && !a3mi_list_linked(&taken->in_line)) {
@@ -118,4 +130,5 @@ void a3mi_taken_clear(struct a3mi_taken *taken)
     free(taken->v);
     taken->v = NULL;
     taken->count = taken->room = 0;
+    taken->merged = taken->full = false;
 }

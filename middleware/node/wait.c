@@ -44,6 +44,19 @@ void a3mi_hold_end(struct a3mi_node *node)
     a3mi_reader_touch(node->reader);
 }
 
+struct a3mi_hold a3mi_hold_suspend(void)
+{
+    const struct a3mi_hold hold = {held_node, held_pushed};
+    held_node = NULL;
+    return hold;
+}
+
+void a3mi_hold_resume(struct a3mi_hold hold)
+{
+    held_node = hold.node;
+    held_pushed = hold.pushed;
+}
+
 void a3mi_node_carry(struct a3mi_node *node)
 {
     if (held_node == node) {

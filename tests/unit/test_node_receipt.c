@@ -456,11 +456,40 @@ static void test_receipt_peer_says_it_of_messages_never_sent_or_told_already(voi
     say_taken(world, 0, 2); /* a lie, but of its own */
     TOLD_IS(world, 1, "accepted taken!");
     TOLD_IS(world, 2, "accepted!");
-    say_taken(world, 0, 2);
+    say_taken(world, 0, 1); /* of no message twice */
+    assert_int_equal(test_stats(world->a).bad_control, 2);
     take(world);
     settle(world);
     assert_int_equal(world->told.count, 3);
-    assert_int_equal(test_stats(world->a).bad_control, 1);
+    assert_int_equal(test_stats(world->a).bad_control, 3);
+    end(world);
+}
+
+/* One by one from behind, many at once, with messages among them that do not ask: whichever way they are looked for. */
+static void test_receipt_taken_is_said_in_any_order(void **arg)
+{
+    (void)arg;
+    enum { N = 300 };
+    struct world *world = make();
+    for (uint64_t i = 0; i < N; i++) {
+        push(world, i % 3 == 0 ? ACCEPTED : i % 3 == 1 ? TAKEN : BOTH, i);
+    }
+    settle(world);
+    world->told.count = 0;
+    for (uint64_t i = N - 1; i >= N - 10; i--) {
+        say_taken(world, i, i + 1);
+    }
+    say_taken(world, 3, N / 2);
+    say_taken(world, N / 2 + 1, N - 10);
+    for (uint64_t i = 0; i < N; i++) {
+        bool told = i >= 3 && i != N / 2 && i % 3 != 0;
+        TOLD_IS(world, i, told ? "taken!" : "");
+    }
+    say_taken(world, N / 2, N / 2 + 1);
+    say_taken(world, 0, 3);
+    TOLD_IS(world, 1, "taken!");
+    assert_int_equal(world->told.count, N - N / 3);
+    assert_int_equal(test_stats(world->a).bad_control, 0);
     end(world);
 }
 
@@ -519,6 +548,88 @@ static void test_receipt_many_ranges_are_all_said(void **arg)
     end(world);
 }
 
+/* With a message that is not taken between each two, and a peer that is never told: that does not grow for ever. */
+static void test_receipt_ranges_that_wait_are_bounded(void **arg)
+{
+    (void)arg;
+    struct world *world = make();
+    struct a3mi_link *link = only_link(world->in_b);
+    struct a3mi_taken taken = {.v = NULL};
+    a3m_msg msg = {.flags = A3MI_MSG_ASKS_TAKEN};
+    for (uint64_t i = 0; i < 10 * (uint64_t)A3MI_TAKEN_MOST; i++) {
+        msg.number = 2 * i;
+        (void)a3mi_taken_note(&taken, &msg);
+    }
+    assert_int_equal(taken.room, A3MI_TAKEN_MOST);
+    assert_true(taken.full);
+    a3mi_taken_clear(&taken);
+    /* What fits together again stays few. */
+    for (uint64_t i = 0; i < 10 * (uint64_t)A3MI_TAKEN_MOST; i++) {
+        msg.number = i ^ 1;
+        (void)a3mi_taken_note(&taken, &msg);
+    }
+    assert_false(taken.full);
+    assert_true(taken.room <= 64);
+    a3mi_taken_clear(&taken);
+    /* Once some was said there is room for more. */
+    a3mi_socket_lock(link->socket);
+    for (uint64_t i = 0; i < A3MI_TAKEN_MOST + 1; i++) {
+        msg.number = 2 * i;
+        (void)a3mi_taken_note(&link->taken_unsaid, &msg);
+    }
+    assert_true(link->taken_unsaid.full);
+    struct a3mi_turn turn = {.now = world->now};
+    world->in_b->turn = &turn;
+    a3mi_taken_say(link, world->now);
+    world->in_b->turn = NULL;
+    assert_false(link->taken_unsaid.full);
+    size_t count = link->taken_unsaid.count;
+    msg.number = 8 * (uint64_t)A3MI_TAKEN_MOST;
+    (void)a3mi_taken_note(&link->taken_unsaid, &msg);
+    assert_int_equal(link->taken_unsaid.count, count + 1);
+    a3mi_socket_unlock(link->socket);
+    settle(world);
+    end(world);
+}
+
+/* By every call that sends: what these take over they tell of, what they refuse they do not. */
+static void test_receipt_by_every_way_to_send(void **arg)
+{
+    (void)arg;
+    struct world *world = make();
+    a3m_msg *many[] = {asking(world, BOTH, 1), test_msg("m"), asking(world, TAKEN, 2)};
+    a3m_credit credit;
+    assert_int_equal(a3m_send_many(world->push, many, 3, A3M_NOW), 3);
+    assert_int_equal(a3m_link_send(world->link, asking(world, BOTH, 3), A3M_NOW), A3M_OK);
+    assert_int_equal(a3m_send_or_none(world->push, asking(world, BOTH, 4), A3M_NOW), A3M_OK);
+    assert_int_equal(a3m_socket_reserve(world->push, 10, &credit, NULL, A3M_NOW), A3M_OK);
+    a3m_msg *reserved = asking(world, BOTH, 5);
+    assert_int_equal(a3m_send_reserved(world->push, credit, reserved), A3M_OK);
+    reserved = asking(world, BOTH, 6);
+    assert_int_equal(a3m_send_reserved(world->push, credit, reserved), A3M_ENOENT); /* it was used */
+    a3m_msg_free(reserved);
+    assert_int_equal(a3m_send_at(world->push, asking(world, BOTH, 7), (a3m_time){world->now + 1}, NULL),
+                     A3M_OK);
+    settle(world);
+    a3m_scheduled scheduled;
+    a3m_msg *back = NULL;
+    a3m_time late = {INT64_MAX - 1};
+    assert_int_equal(a3m_send_at(world->push, asking(world, BOTH, 8), late, &scheduled), A3M_OK);
+    assert_int_equal(a3m_scheduled_cancel(scheduled, &back), A3M_OK);
+    settle(world);
+    TOLD_IS(world, 8, "");
+    assert_int_equal(a3m_try_send(world->push, back), A3M_OK); /* it still asks */
+    for (int i = 0; i < 8; i++) {
+        settle(world);
+        take(world);
+    }
+    settle(world);
+    for (uint64_t id = 1; id < 9; id++) {
+        TOLD_IS(world, id, id == 6 ? "" : id == 2 ? "taken!" : "accepted taken!");
+    }
+    end(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -539,6 +650,9 @@ int main(void)
         cmocka_unit_test(test_receipt_peer_says_it_of_messages_never_sent_or_told_already),
         cmocka_unit_test(test_receipt_taken_overtakes_the_acknowledgement_both_are_told_in_order),
         cmocka_unit_test(test_receipt_many_ranges_are_all_said),
+        cmocka_unit_test(test_receipt_taken_is_said_in_any_order),
+        cmocka_unit_test(test_receipt_ranges_that_wait_are_bounded),
+        cmocka_unit_test(test_receipt_by_every_way_to_send),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,12 +71,15 @@ static void end(struct world *world)
     }
 }
 
+/* One that is up. */
 static struct a3mi_link *some_link(struct a3mi_node *node)
 {
     size_t it = 0;
     uint64_t number;
     void *value = NULL;
-    assert_true(a3mi_map64_next(&node->links, &it, &number, &value));
+    do {
+        assert_true(a3mi_map64_next(&node->links, &it, &number, &value));
+    } while (((struct a3mi_link *)value)->state != A3MI_LINK_UP);
     return value;
 }
 
@@ -150,6 +153,53 @@ static void test_unheard_request_was_cancelled_meanwhile(void **arg)
     end(&world);
 }
 
+static void say_unheard(struct world *world, uint64_t first, uint64_t end)
+{
+    struct a3mi_link *link = some_link(world->in_a);
+    const struct a3mi_control control = {
+        .kind = A3MI_CONTROL_UNHEARD, .ranges = {{first, end}}, .range_count = 1};
+    uint8_t bytes[A3MI_CONTROL_MAX];
+    size_t size = a3mi_control_encode(&control, bytes, sizeof(bytes));
+    struct a3mi_turn turn = {.now = world->now};
+    world->in_a->turn = &turn;
+    a3mi_link_on_control(world->in_a, link->peer, link->incarnation, bytes, size, world->now);
+    world->in_a->turn = NULL;
+}
+
+/* Of requests never made, of all of them at once, again and again: once it is taken for what it says, and then for odd. */
+static void test_unheard_said_of_anything(void **arg)
+{
+    (void)arg;
+    struct world world;
+    a3m_link links[LINKS];
+    make(&world);
+    for (int i = 1; i < LINKS; i++) {
+        links[i] = ask(&world, i);
+    }
+    (void)node_turn(world.in_a, 0, world.now); /* made, and not heard yet */
+    uint64_t last = world.in_a->next_number;
+    say_unheard(&world, 0, last + 2);
+    assert_int_equal(test_stats(world.a).bad_control, 1);
+    assert_int_equal(info_of(links[1]).state, A3M_LINK_REQUESTING);
+    say_unheard(&world, 0, last); /* all but the last one; the link that is up does not care */
+    for (int i = 1; i < LINKS; i++) {
+        assert_int_equal(info_of(links[i]).state, i < LINKS - 1 ? A3M_LINK_RETRYING : A3M_LINK_REQUESTING);
+    }
+    say_unheard(&world, 0, last + 1);
+    say_unheard(&world, last - 1, last);
+    assert_int_equal(test_stats(world.a).bad_control, 3);
+    assert_int_equal(info_of(links[LINKS - 1]).state, A3M_LINK_REQUESTING);
+    say_unheard(&world, last, last + 1);
+    assert_int_equal(info_of(links[LINKS - 1]).state, A3M_LINK_RETRYING);
+    for (int i = 0; i < 10; i++) {
+        settle(&world);
+    }
+    for (int i = 1; i < LINKS; i++) {
+        assert_int_equal(a3m_link_wait(links[i], A3M_NOW), A3M_OK);
+    }
+    end(&world);
+}
+
 /* What was noted of a peer goes with it, and with the node. */
 static void test_unheard_peer_is_gone(void **arg)
 {
@@ -179,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unheard_requests_are_made_again),
         cmocka_unit_test(test_unheard_request_was_cancelled_meanwhile),
+        cmocka_unit_test(test_unheard_said_of_anything),
         cmocka_unit_test(test_unheard_peer_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

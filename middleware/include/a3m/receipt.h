@@ -60,8 +60,10 @@ typedef struct a3m_receipt {
 /*
  * Called on any thread that is inside of a call on this node, or waits in one, and on its reader thread, after what
  * that does, with none of A3M's locks held; never by two threads at once for one node, and in the order of what
- * happened. It must be quick, may send and receive with A3M_NOW, and gets A3M_EDEADLK from calls that wait. A
- * lock that it takes must not be held by callers of A3M. `receipt` is valid during the call.
+ * happened. It must be quick, as nothing else is told of the node meanwhile. It may send, with receipts too, and
+ * receive with A3M_NOW, end links and close sockets; calls that wait at this node, and a3m_node_close of it, get
+ * A3M_EDEADLK, and it must not wait at other nodes. A lock that it takes must not be held by callers of A3M. The
+ * call that it interrupts keeps its error (a3m_error_detail, errno). `receipt` is valid during the call.
  */
 typedef void a3m_receipt_fn(void *arg, const a3m_receipt *receipt);
 
