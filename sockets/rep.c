@@ -55,12 +55,13 @@ int a3m_reply(a3m_socket socket, a3m_msg *request, a3m_msg *reply, a3m_time dead
     if (request == NULL || reply == NULL) {
         return A3M_EINVAL;
     }
-    if (!a3m_msg_correlation(request, &number) || a3m_msg_link(request).v == 0) {
-        return A3M_ESTATE;
-    }
     int result = a3m_base_enter(socket, &a3m_rep, &base, &state);
     if (result != A3M_OK) {
         return result;
+    }
+    if (!a3m_msg_correlation(request, &number) || a3m_msg_link(request).v == 0) {
+        a3m_base_leave(base);
+        return A3M_ESTATE;
     }
     a3m_msg_set_correlation(reply, number);
     result = a3m_base_send_to(base, a3m_msg_link(request), reply, deadline);

@@ -16,6 +16,7 @@ struct scene {
     a3m_socket socket, peers[2];
     a3m_link links[2];
     a3m_request request; /* AWAITS: sent, and not answered */
+    a3m_msg *asked;      /* REPLIES: received by links[0], and not answered */
     a3m_time deadline;
 };
 
@@ -154,6 +155,17 @@ static inline int call_request_send(const struct scene *scene)
     a3m_request request;
     a3m_msg *msg = a3m_msg_new(1);
     return give(msg, a3m_request_send(scene->socket, msg, &request, scene->deadline));
+}
+
+static inline int call_reply(const struct scene *scene)
+{
+    a3m_msg *request = scene->asked != NULL ? scene->asked : a3m_msg_new(1);
+    a3m_msg *msg = a3m_msg_new(1);
+    int result = give(msg, a3m_reply(scene->socket, request, msg, scene->deadline));
+    if (request != scene->asked) {
+        a3m_msg_free(request);
+    }
+    return result;
 }
 
 /* What is reported is that it is over. */

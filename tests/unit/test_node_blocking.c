@@ -29,11 +29,12 @@
 enum setting {
     SENDS, /* links without credit */
     RECEIVES,
-    COMES,  /* links that are asked for and do not come up */
-    ASKS,   /* links of a REQ without credit */
-    AWAITS, /* of a REQ: a request is not answered */
-    DRAINS, /* what was sent is not acknowledged */
-    EVENTS, /* all that were there have been read */
+    COMES,   /* links that are asked for and do not come up */
+    ASKS,    /* links of a REQ without credit */
+    AWAITS,  /* of a REQ: a request is not answered */
+    REPLIES, /* links of a REP to REQs that gave it credit for one reply, which do not take it */
+    DRAINS,  /* what was sent is not acknowledged */
+    EVENTS,  /* all that were there have been read */
 };
 
 /* What happens while the call waits. */
@@ -99,6 +100,7 @@ static const struct row {
     {"a3m_request_reply", call_request, ASKS,                          {CRED,  TIME,  STAY,  STAY,  CLOSD, CLOSD, DEAD,  STAY,  NOSUP}},
     {"a3m_request_send", call_request_send, ASKS,                      {CRED,  TIME,  STAY,  STAY,  CLOSD, CLOSD, DEAD,  STAY,  NOSUP}},
     {"a3m_request_wait", call_request_wait, AWAITS,                    {TIME,  TIME,  CANC,  CANC,  CLOSD, CLOSD, DEAD,  NONE,  NOSUP}},
+    {"a3m_reply", call_reply, REPLIES,                                 {CRED,  TIME,  DOWN,  DOWN,  CLOSD, CLOSD, DEAD,  NONE,  NOSUP}},
     {"a3m_socket_next_event", call_next_event, EVENTS,                 {AGAIN, TIME,  OK,    OK,    CLOSD, CLOSD, DEAD,  STAY,  NONE}},
     {"a3m_socket_drain", call_drain, DRAINS,                           {TIME,  TIME,  CANC,  CANC,  CLOSD, CLOSD, DEAD,  OK,    NONE}},
     {"a3m_node_close", call_node_close, DRAINS,                        {TIME,  TIME,  NONE,  NONE,  NONE,  NONE,  DEAD,  OK,    NONE}},
@@ -122,10 +124,33 @@ static void use_up_credit(const struct scene *scene, enum setting setting)
     }
 }
 
+/* Each asks twice, and is answered once. */
+static void answer_some(struct scene *scene)
+{
+    bool answered[2] = {false, false};
+    for (int i = 0; i < 4; i++) {
+        a3m_request request;
+        assert_int_equal(a3m_request_send(scene->peers[i / 2], test_msg("x"), &request, SOON), A3M_OK);
+    }
+    for (int i = 0; i < 4; i++) {
+        a3m_msg *asked;
+        assert_int_equal(a3m_recv_until(scene->socket, &asked, SOON), A3M_OK);
+        int by = a3m_msg_link(asked).v == scene->links[1].v;
+        if (!answered[by]) {
+            answered[by] = true;
+            assert_int_equal(a3m_reply(scene->socket, asked, test_msg("x"), SOON), A3M_OK);
+        } else if (by == 0) {
+            scene->asked = asked;
+            continue;
+        }
+        a3m_msg_free(asked);
+    }
+}
+
 static const a3m_socket_type *const types[][2] = {
-    [SENDS] = {&a3m_push, &a3m_pull}, [RECEIVES] = {&a3m_pull, &a3m_push}, [COMES] = {&a3m_push, &a3m_pull},
-    [ASKS] = {&a3m_req, &a3m_rep},    [AWAITS] = {&a3m_req, &a3m_rep},     [DRAINS] = {&a3m_push, &a3m_pull},
-    [EVENTS] = {&a3m_pull, &a3m_push}};
+    [SENDS] = {&a3m_push, &a3m_pull},  [RECEIVES] = {&a3m_pull, &a3m_push}, [COMES] = {&a3m_push, &a3m_pull},
+    [ASKS] = {&a3m_req, &a3m_rep},     [AWAITS] = {&a3m_req, &a3m_rep},     [REPLIES] = {&a3m_rep, &a3m_req},
+    [DRAINS] = {&a3m_push, &a3m_pull}, [EVENTS] = {&a3m_pull, &a3m_push}};
 
 /* Of a node that is not started: this test runs its turns, until the link is up, and then no more. */
 static a3m_link link_to_idle(const struct scene *scene, const char *url)
@@ -164,6 +189,7 @@ static void prepare(struct scene *scene, enum setting setting)
     case AWAITS:
         assert_int_equal(a3m_request_send(scene->socket, test_msg("x"), &scene->request, SOON), A3M_OK);
         break;
+    case REPLIES: answer_some(scene); break;
     case DRAINS: assert_int_equal(a3m_link_send(scene->links[0], test_msg("x"), SOON), A3M_OK); break;
     case EVENTS:
         while (a3m_socket_next_event(scene->socket, &event, A3M_NOW) == A3M_OK) {}
@@ -194,6 +220,7 @@ static void close_scene(const struct scene *scene, enum setting setting)
     a3m_time deadline = setting == DRAINS ? A3M_NOW : SOON;
     (void)a3m_node_close(scene->node, deadline, NULL);
     (void)a3m_node_close(scene->peer, deadline, NULL);
+    a3m_msg_free(scene->asked);
 }
 
 static void end_link(const struct scene *scene, enum setting setting, int i)
@@ -205,6 +232,7 @@ static void end_link(const struct scene *scene, enum setting setting, int i)
     case DRAINS: assert_int_equal(a3m_link_abort(scene->links[i], NULL), A3M_OK); break;
     case SENDS:
     case RECEIVES:
+    case REPLIES:
     case EVENTS: assert_int_equal(a3m_socket_close(scene->peers[i]), A3M_OK); break;
     }
 }

@@ -89,7 +89,8 @@ A3M_API int a3m_socket_drain(a3m_socket socket, a3m_time deadline);
  * node is at that address) or "server/echo" (the node with that id, at an
  * address given by a3m_node_set_peer or learned from traffic). Returns at once;
  * the handshake goes on, and retries, on the reader thread. A link that exists
- * already, to the same name, is returned with A3M_EEXIST. `link` may be NULL.
+ * already, to the same name, is returned with A3M_EEXIST; from then on it is this
+ * end's as well, and asked for again when it is lost. `link` may be NULL.
  *
  * A3M_EINVAL (peer: the detail text says what is wrong), A3M_ENOADDR (a name that
  * cannot be resolved; resolving may block), A3M_ENOMEM.
@@ -205,7 +206,7 @@ typedef struct a3m_link_info {
     size_t size; /* sizeof(a3m_link_info), set by the caller */
     a3m_link_state state;
     int reason;            /* why it was refused last, or ended; 0: for no error */
-    bool incoming;         /* the peer asked for it */
+    bool incoming;         /* the peer alone asked for it */
     uint32_t attempts;     /* requests made so far */
     a3m_time next_attempt; /* when retrying */
     char peer_node[A3M_LINK_NAME_SIZE];
@@ -369,8 +370,10 @@ A3M_API int a3m_request_cancel(a3m_socket socket, a3m_request request);
 /*
  * Answers `request`, which a3m_recv gave; it stays the caller's. Takes `reply`
  * over on success. Requests may be answered in any order and from any thread.
- * A3M_ESTATE (`request` is not a request received by this socket, or was answered before),
- * A3M_ENOLINK (its sender is gone).
+ * Waits until `deadline` for credit of the requester, who gives it back as it takes
+ * its replies. A3M_ESTATE (`request` is not a request received by this socket, or was
+ * answered before), A3M_ENOLINK (its sender is gone), A3M_ELINKDOWN (it went meanwhile),
+ * A3M_ENOCREDIT, A3M_ENOWINDOW, A3M_ETIMEDOUT, A3M_ENOTSUP, A3M_ECLOSED, A3M_EDEADLK.
  */
 A3M_API int a3m_reply(a3m_socket socket, a3m_msg *request, a3m_msg *reply, a3m_time deadline);
 
