@@ -252,6 +252,7 @@ void a3mi_flow_send_credit(struct a3mi_link *link, int64_t now)
     struct a3mi_node *node = link->socket->node;
     a3mi_socket_lock(link->socket);
     link->credit_queued = false;
+    (void)a3mi_link_is_theirs(link);
     a3mi_taken_say(link, now);
     bool up = link->state == A3MI_LINK_UP && link->tx.peer != NULL;
     if (up && link->capacity_changed) {

@@ -245,7 +245,7 @@ static void close_link(struct a3mi_link *link, int64_t now)
     }
     a3mi_link_wake(link, A3MI_KEY_HUP, SIZE_MAX);
     a3mi_socket_wake(socket, A3MI_KEY_LINK, SIZE_MAX);
-    if (link->incoming || link->unlinking || socket->closed) {
+    if (a3mi_link_is_theirs(link) || link->unlinking || socket->closed) {
         dismiss(link);
     }
     link->released = true;
@@ -386,39 +386,6 @@ static void on_retry_event(struct a3mi_event *event, int64_t now)
     a3mi_link_step(link, last ? A3MI_ON_TIMER_LAST : A3MI_ON_TIMER, NULL, now);
     a3mi_socket_unlock_turn(socket, socket->node->turn);
     a3mi_socket_unref(socket);
-}
-
-/* Asks for the link at its peer, if it has none with it. */
-static void begin(struct a3mi_link *link, int64_t now)
-{
-    struct a3mi_node *node = link->socket->node;
-    struct a3mi_peer *peer = link->peer_addr.kind != A3M_ADDR_NONE
-                                 ? a3mi_assoc_peer_at(node->assoc, &link->peer_addr)
-                                 : a3mi_assoc_peer(node->assoc, &link->peer_node);
-    if (peer == NULL) {
-        link->reason = A3M_ENOMEM;
-        a3mi_link_event(link, A3MI_ON_TIMER_LAST, NULL, now);
-        return;
-    }
-    a3mi_link_set_peer(link, peer);
-    if (a3mi_peer_id(peer) == NULL || !a3mi_link_join_twin(link)) {
-        a3mi_link_event(link, A3MI_ON_TIMER, NULL, now);
-    }
-}
-
-void a3mi_link_begin(struct a3mi_link *link, int64_t now)
-{
-    /* An abort that could not see the command, behind a push under way, came before it: there is nothing to ask. */
-    if (link->state != A3MI_LINK_CLOSED) {
-        begin(link, now);
-    }
-    a3mi_link_unref(link); /* the command's */
-}
-
-void a3mi_link_unlink(struct a3mi_link *link, int64_t now)
-{
-    a3mi_link_event(link, A3MI_ON_UNLINK, NULL, now);
-    a3mi_link_unref(link); /* the command's */
 }
 
 bool a3mi_link_request_end(struct a3mi_link *link, int reason)

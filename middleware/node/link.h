@@ -96,6 +96,8 @@ struct a3mi_link *a3mi_link_find_wish(struct a3m_base *socket, const struct a3mi
 void a3mi_link_set_peer(struct a3mi_link *link, struct a3mi_peer *peer);
 /* [engine] A link that the peer asked for is wanted by this end as well. */
 void a3mi_link_wanted(struct a3mi_link *link);
+/* [engine] [socket] The peer alone asked for the link: when it is lost, it is over. */
+bool a3mi_link_is_theirs(struct a3mi_link *link);
 /*
  * [engine] [socket] The link with a peer's socket, to be or being; one that is being cancelled only when there is no
  * other. One that is ending has its own numbers, and delivers what was sent on it beside a new one.

@@ -59,6 +59,11 @@ static int make_link(struct a3mi_socket *socket, const struct a3mi_link *wish, u
             A3M_OK) {
             return a3mi_fail(A3M_ENOMEM, "no memory for metadata");
         }
+        if (old->incoming &&
+            !old->wanted) { /* the peer's alone until now: it is asked for again when it is lost */
+            old->wanted = true;
+            *carry |= a3mi_flow_queue(old);
+        }
         return a3mi_fail(A3M_EEXIST, "the socket '%s' has this link already", socket->tag.s);
     }
     struct a3mi_link *link = a3mi_link_new(socket, false);
@@ -298,7 +303,7 @@ int a3m_link_get_info(a3m_link handle, a3m_link_info *info)
     info->size = sizeof(*info);
     info->state = public_state(link);
     info->reason = link->reason;
-    info->incoming = link->incoming;
+    info->incoming = link->incoming && !link->wanted;
     info->attempts = link->attempts;
     info->next_attempt.ns = link->state == A3MI_LINK_RETRYING ? link->next_attempt : 0;
     snprintf(info->peer_node, sizeof(info->peer_node), "%s", link->peer_node.s);

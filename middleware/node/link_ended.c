@@ -99,8 +99,8 @@ void a3mi_link_on_peer_ended(struct a3mi_node *node, struct a3mi_peer *peer, uin
         if (!link->ended) {
             link->reason = end_code(why);
         }
-        a3mi_link_step(link, link->incoming || link->ended ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL,
-                       now);
+        bool over = a3mi_link_is_theirs(link) || link->ended;
+        a3mi_link_step(link, over ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL, now);
         a3mi_socket_unlock_turn(socket, socket->node->turn);
         a3mi_socket_unref(socket);
     }

@@ -99,7 +99,15 @@ void a3mi_link_wanted(struct a3mi_link *link)
     if (link->incoming && link->peer != NULL) {
         --*a3mi_peer_tally(link->peer);
     }
-    link->incoming = false;
+    link->incoming = link->wanted = false;
+}
+
+bool a3mi_link_is_theirs(struct a3mi_link *link)
+{
+    if (link->wanted) {
+        a3mi_link_wanted(link);
+    }
+    return link->incoming;
 }
 
 struct a3mi_link *a3mi_link_find_pair(struct a3mi_socket *socket, const struct a3mi_peer *peer,

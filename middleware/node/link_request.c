@@ -136,7 +136,7 @@ static struct a3mi_link *replace(struct a3mi_link *link, int64_t now)
     const struct a3mi_name tag = link->peer_tag;
     const struct a3mi_peer *peer = link->peer;
     link->reason = A3M_ERESTARTED;
-    a3mi_link_step(link, link->incoming ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL, now);
+    a3mi_link_step(link, a3mi_link_is_theirs(link) ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL, now);
     return a3mi_link_find_pair(socket, peer, &tag, NULL);
 }
 

@@ -121,7 +121,8 @@ struct a3mi_link {
     struct a3mi_list readable;    /* in the socket's list of links with messages */
     struct a3mi_fifo inbox;
     struct a3mi_link *alias; /* counted: another link turned out to be the same */
-    bool incoming;
+    bool incoming;   /* [engine and socket to change] the peer alone asked for it, as far as is known */
+    bool wanted;     /* so did this end since; the engine has not seen it yet */
     bool told_up;    /* the type's link_up was called, link_down not yet */
     bool ended;      /* as applications see it: CLOSED, or being cancelled */
     bool unlinking;  /* CMD_UNLINK was sent */
