@@ -63,20 +63,19 @@ static void drain_outbox(struct a3mi_node *node, struct a3mi_turn *turn)
 
 void a3mi_event_set(struct a3mi_node *node, struct a3mi_event *event, int64_t at)
 {
-    /* Without memory for it the event does not fire. There is room for as many as there ever were at once. */
-    (void)a3mi_heap_set(&node->events, &event->timer, at);
+    a3mi_agenda_set(&node->events, &event->timer, at);
 }
 
 void a3mi_event_cancel(struct a3mi_node *node, struct a3mi_event *event)
 {
-    a3mi_heap_cancel(&node->events, &event->timer);
+    a3mi_agenda_cancel(&node->events, &event->timer);
 }
 
 static void run_events(struct a3mi_node *node, int64_t now)
 {
-    struct a3mi_timer_node *first;
-    while ((first = a3mi_heap_min(&node->events)) != NULL && first->at <= now) {
-        a3mi_heap_cancel(&node->events, first);
+    struct a3mi_agenda_node *first;
+    while ((first = a3mi_agenda_first(&node->events)) != NULL && first->at <= now) {
+        a3mi_agenda_cancel(&node->events, first);
         struct a3mi_event *event = a3mi_container_of(first, struct a3mi_event, timer);
         event->fire(event, now);
     }
@@ -358,7 +357,7 @@ static void engine_turn(void *arg, struct a3mi_turn *turn)
     a3mi_window_tell(node, turn);
     a3mi_node_check_closed(node, turn);
     a3mi_tidings_turn(node, turn);
-    struct a3mi_timer_node *first = a3mi_heap_min(&node->events);
+    const struct a3mi_agenda_node *first = a3mi_agenda_first(&node->events);
     turn->want_write = node->write_blocked;
     turn->deadline = a3mi_assoc_true_deadline(node->assoc, turn->now);
     turn->event_deadline = first != NULL ? first->at : INT64_MAX;

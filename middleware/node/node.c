@@ -277,7 +277,6 @@ static struct a3mi_node *alloc_node(void)
     node->bell.rung = ring;
     a3mi_map64_init(&node->links);
     a3mi_buckets_init(&node->pairs);
-    a3mi_heap_init(&node->events);
     a3mi_list_init(&node->on_process);
     a3mi_list_init(&node->batch);
     a3mi_list_init(&node->finishing);
@@ -305,7 +304,7 @@ void a3mi_node_unref(struct a3mi_node *node)
     }
     a3mi_map64_fini(&node->links);
     a3mi_buckets_fini(&node->pairs);
-    a3mi_heap_fini(&node->events);
+    a3mi_agenda_clear(&node->events);
     a3mi_mapb_fini(&node->names);
     pthread_mutex_destroy(&node->window_lock);
     pthread_mutex_destroy(&node->tidings.lock);

@@ -25,9 +25,9 @@
 #include <a3m/socket_type.h>
 #include <a3m/transport.h>
 
+#include "base/agenda.h"
 #include "base/buckets.h"
 #include "base/fifo.h"
-#include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/message.h"
@@ -68,7 +68,7 @@ enum a3mi_command {
 
 /* An event that fires once on the reader thread, with the engine lock held. [engine] */
 struct a3mi_event {
-    struct a3mi_timer_node timer;
+    struct a3mi_agenda_node timer;
     void (*fire)(struct a3mi_event *event, int64_t now);
 };
 
@@ -245,7 +245,7 @@ struct a3mi_node {
     struct a3mi_map64 links;   /* number → link */
     struct a3mi_buckets pairs; /* links that have a peer, by both sockets */
     uint64_t next_number;
-    struct a3mi_heap events;
+    struct a3mi_agenda events;
     struct a3mi_list schedules; /* messages to be sent later (schedule.h) */
     struct a3mi_list batch;     /* sockets with messages of this turn */
     struct a3mi_list finishing; /* links that may be finished by this turn */
@@ -389,7 +389,7 @@ void a3mi_reservations_drop(struct a3mi_socket *socket);
 
 extern const struct a3mi_reader_ops a3mi_engine_ops;
 extern const struct a3mi_assoc_hooks a3mi_engine_hooks;
-/* [engine] */
+/* [engine] Cannot fail: a link or a message that waits for it would wait for ever. */
 void a3mi_event_set(struct a3mi_node *node, struct a3mi_event *event, int64_t at);
 void a3mi_event_cancel(struct a3mi_node *node, struct a3mi_event *event);
 

@@ -164,7 +164,7 @@ static void test_cancelled_while_waiting_no_further_request(void **arg)
     assert_int_equal(a3m_link_end(world.link), A3M_OK);
     assert_int_equal(run(&world, at, 4, START + 60000 * MS), 0);
     assert_int_equal(a3m_socket_links(world.req, NULL, 0), 0);
-    assert_null(a3mi_heap_min(&world.nodes[0]->events));
+    assert_null(a3mi_agenda_first(&world.nodes[0]->events));
     end(&world);
 }
 
@@ -177,7 +177,7 @@ static void test_socket_closed_while_waiting_no_further_request(void **arg)
     assert_int_equal(run(&world, at, 2, START + 1000 * MS), 2);
     assert_int_equal(a3m_socket_close(world.req), A3M_OK);
     assert_int_equal(run(&world, at, 4, START + 60000 * MS), 0);
-    assert_null(a3mi_heap_min(&world.nodes[0]->events));
+    assert_null(a3mi_agenda_first(&world.nodes[0]->events));
     assert_int_equal(a3mi_map64_count(&world.nodes[0]->links), 0);
     end(&world);
 }
