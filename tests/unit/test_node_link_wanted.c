@@ -2,7 +2,7 @@
 /*
  * Who wants a link: one that this end asked for as well as the peer is asked for again when it is lost; one that was
  * given up before it was asked for is not asked for. Nodes that are never started; this test runs their turns.
- * covers L2 L5 L11
+ * covers L11
  */
 #include <setjmp.h>
 #include <stdarg.h>
