@@ -44,8 +44,7 @@ static void test_reader_thread_blocks_all_signals(void **state)
     int found = 0;
 
     (void)state;
-    set_up_started(&fx, fake_config());
-    EVENTUALLY(fake_stats(&fx.fake).turns >= 2);
+    set_up_asleep(&fx, fake_config());
     tasks = opendir("/proc/self/task");
     assert_non_null(tasks);
     while ((entry = readdir(tasks)) != NULL) {
@@ -111,8 +110,7 @@ static void test_reader_after_fork_abandon_leaves_the_parent_alone(void **state)
     int before = open_descriptors();
 
     (void)state;
-    set_up_started(&fx, fake_config());
-    EVENTUALLY(fake_stats(&fx.fake).turns >= 2);
+    set_up_asleep(&fx, fake_config());
     pid_t child = fork();
     if (child == 0) {
         a3mi_reader_abandon(fx.fake.reader);

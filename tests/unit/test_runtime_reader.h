@@ -49,6 +49,28 @@ static inline void set_up_started(struct fixture *fx, struct a3mi_reader_config 
     assert_int_equal(a3mi_reader_start(fx->fake.reader), 0);
 }
 
+/* After the first of the turns of the start: so the second, which is the last, has an end to be seen as well. */
+static inline void after_the_start(struct fake *fake)
+{
+    if (atomic_load(&fake->afters) == 1) {
+        atomic_store(&fake->after, fake);
+    }
+}
+
+/*
+ * The thread has done what it does at its start, has let go of the engine lock, and looks at nothing any more
+ * without a cause. For readers whose thread does not spin.
+ */
+static inline void set_up_asleep(struct fixture *fx, struct a3mi_reader_config config)
+{
+    set_up(fx, config);
+    atomic_store(&fx->fake.after, &fx->fake);
+    fx->fake.handler = after_the_start;
+    assert_int_equal(a3mi_reader_start(fx->fake.reader), 0);
+    EVENTUALLY(atomic_load(&fx->fake.afters) == 2);
+    atomic_store(&fx->fake.afters, 0);
+}
+
 static inline void tear_down(struct fixture *fx)
 {
     fake_fini(&fx->fake);

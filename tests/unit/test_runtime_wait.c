@@ -30,8 +30,7 @@ static void test_reader_wait_one_thread_reads_for_itself(void **state)
 
     (void)state;
     config.lease_ns = 100000 * FAKE_MS;
-    set_up_started(&fx, config);
-    EVENTUALLY(fake_stats(&fx.fake).turns >= 2);
+    set_up_asleep(&fx, config);
     assert_int_equal(fake_recv(&fx.fake, in_ms(1), false),
                      A3M_ETIMEDOUT); /* takes the role, leaves it on lease */
     uint64_t wakeups = fake_stats(&fx.fake).reader_wakeups;
@@ -341,10 +340,9 @@ static void test_reader_wait_handler_waits_on_the_leader_reads_the_network(void 
 
     (void)state;
     config.lease_ns = 100000 * FAKE_MS; /* the thread does not come to help */
-    set_up_started(&fx, config);
+    set_up_asleep(&fx, config);
     in_handler = &fx;
     fx.fake.handler = wait_inside;
-    EVENTUALLY(fake_stats(&fx.fake).turns >= 2);
     assert_int_equal(fake_recv(&fx.fake, in_ms(1), false), A3M_ETIMEDOUT);
     for (uint64_t i = 1; i <= 10; i++) {
         atomic_store(&fx.fake.after, &fx);
@@ -375,8 +373,7 @@ static void test_reader_want_write_whoever_waits_turns_when_writable(void **stat
     struct waiter w;
 
     (void)state;
-    set_up_started(&fx, fake_config());
-    EVENTUALLY(fake_stats(&fx.fake).turns >= 2);
+    set_up_asleep(&fx, fake_config());
     want_write_once(&fx); /* the thread has the role */
     peer_sends(&fx, 1);
     assert_int_equal(fake_recv(&fx.fake, INT64_MAX, false), 0);
