@@ -74,6 +74,8 @@ static bool run_message(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
         rx->incarnation = assoc->config.incarnation;
         copied->number = rx->up.next++;
         assoc->stats.rx_messages++;
+    } else {
+        assoc->stats.orphaned++; /* ended by force at the other end, or closed: as with any peer */
     }
     (void)a3mi_fifo_pop(&tx->queue);
     tx->queued_bytes -= msg->size;
@@ -85,6 +87,7 @@ static bool run_message(struct a3mi_assoc *assoc, struct a3mi_tx *tx)
         if (find(assoc, rx->index) == rx) {
             assoc->hooks->message(assoc->arg, rx, copied);
         } else {
+            assoc->stats.orphaned++;
             a3m_msg_free(copied);
         }
     }
