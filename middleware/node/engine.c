@@ -14,6 +14,15 @@
 
 #include <limits.h>
 
+/* Whether the link is through with everything is looked at when the turn hands up. */
+static void note_finishing(struct a3mi_link *link)
+{
+    if (link->state == A3MI_LINK_FINISHING && !a3mi_list_linked(&link->in_finishing)) {
+        a3mi_link_ref(link);
+        a3mi_list_push_back(&link->socket->node->finishing, &link->in_finishing);
+    }
+}
+
 /* ---- Outbox ------------------------------------------------------------------ */
 
 static void command_message(struct a3mi_node *node, a3m_msg *msg, int64_t now)
@@ -28,6 +37,7 @@ static void command_message(struct a3mi_node *node, a3m_msg *msg, int64_t now)
     /* Its link ended, or lives another life: it was counted as given up then. */
     a3mi_window_return(node, 1, msg->size);
     a3m_msg_free(msg);
+    note_finishing(link);
     if (link->released && link->drained == link->pushed) {
         a3mi_link_unref(link);
     }
@@ -208,14 +218,6 @@ static void deliver(struct a3mi_node *node, struct a3mi_turn *turn)
 }
 
 /* ---- The association's events ------------------------------------------------------- */
-
-static void note_finishing(struct a3mi_link *link)
-{
-    if (link->state == A3MI_LINK_FINISHING && !a3mi_list_linked(&link->in_finishing)) {
-        a3mi_link_ref(link);
-        a3mi_list_push_back(&link->socket->node->finishing, &link->in_finishing);
-    }
-}
 
 /* Not by the identity: a link that comes up again still has that of its earlier life. */
 static bool is_attached(const struct a3mi_link *link)

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "core/mutation.h"
 #include "node/credit.h"
 
 /* ---- Life ---------------------------------------------------------------------- */
@@ -320,17 +321,36 @@ static void act_outside(struct a3mi_link *link, uint32_t actions, const struct a
     }
 }
 
+void a3mi_link_carry_end(struct a3mi_link *link, int64_t now)
+{
+    bool due = link->ended && (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_RETRYING ||
+                               link->state == A3MI_LINK_UP);
+    if (A3MI_MUTATE(LINK_END_WAITS, false, due)) {
+        a3mi_link_step(link, A3MI_ON_UNLINK, NULL, now);
+    }
+}
+
+/* What is over at the peer needs no END: the command finds what this leaves. */
+static bool comes_after_end(enum a3mi_link_event event)
+{
+    return event != A3MI_ON_UNLINK && event != A3MI_ON_ABORT && event != A3MI_ON_PEER_LOST &&
+           event != A3MI_ON_PEER_GONE;
+}
+
 void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info,
                     int64_t now)
 {
+    a3mi_link_ref(link); /* the last action may drop the engine's */
+    if (comes_after_end(event)) {
+        a3mi_link_carry_end(link, now);
+    }
     struct a3mi_link_step step = a3mi_link_machine(link->state, event);
     uint32_t actions = step.actions;
     bool ended = link->ended || step.next == A3MI_LINK_CANCELLING || step.next == A3MI_LINK_CLOSED ||
                  step.next == A3MI_LINK_ENDING || step.next == A3MI_LINK_FINISHING ||
                  step.next == A3MI_LINK_ABORTING;
-    a3mi_link_ref(link);                                   /* the last action may drop the engine's */
     if ((actions & A3MI_DO_ATTACH) != 0 && info != NULL) { /* REQUEST and ACCEPT have it */
-        a3mi_link_attach(link, info);
+        a3mi_link_attach(link, info, now);
     } else if (link->state == A3MI_LINK_REQUESTING && step.next == A3MI_LINK_RETRYING) {
         a3mi_link_drop_attempt(link);
     }

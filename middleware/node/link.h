@@ -23,6 +23,12 @@ struct a3mi_link *a3mi_link_new(struct a3m_base *socket, bool incoming);
 /* [engine] [socket] Runs the machine, actions included. `info` is what the event brought, or NULL. */
 void a3mi_link_step(struct a3mi_link *link, enum a3mi_link_event event, const struct a3mi_control *info,
                     int64_t now);
+/*
+ * [engine] [socket] Carries out an end that was asked for and whose CMD_UNLINK has not come yet: it may lie behind a
+ * push under way for as long as that thread is kept from running. Whatever else happens to the link comes after it:
+ * the machine sees to that, but who looks at a link's state before it runs must have called this.
+ */
+void a3mi_link_carry_end(struct a3mi_link *link, int64_t now);
 /* [socket] For links that applications make: counts it as coming up. */
 void a3mi_link_count(struct a3mi_link *link);
 /* [socket] No call finds the link any more. */
@@ -81,7 +87,7 @@ void a3mi_link_drop_attempt(struct a3mi_link *link);
 /* [engine] [socket] Writes what both REQUEST and ACCEPT tell about this end. */
 void a3mi_link_describe(struct a3mi_link *link, struct a3mi_control *control);
 /* [engine] [socket] Binds the link, which is prepared, to what the peer told: it is up. */
-void a3mi_link_attach(struct a3mi_link *link, const struct a3mi_control *info);
+void a3mi_link_attach(struct a3mi_link *link, const struct a3mi_control *info, int64_t now);
 /* [engine] [socket] Ends both channels, counts what was not finished, and tells the type. */
 void a3mi_link_detach(struct a3mi_link *link);
 
@@ -100,10 +106,11 @@ void a3mi_link_wanted(struct a3mi_link *link);
 bool a3mi_link_is_theirs(struct a3mi_link *link);
 /*
  * [engine] [socket] The link with a peer's socket, to be or being; one that is being cancelled only when there is no
- * other. One that is ending has its own numbers, and delivers what was sent on it beside a new one.
+ * other. One that is ending has its own numbers, and delivers what was sent on it beside a new one. Ends that were
+ * asked for are carried out first.
  */
 struct a3mi_link *a3mi_link_find_pair(struct a3m_base *socket, const struct a3mi_peer *peer,
-                                      const struct a3mi_name *tag, const struct a3mi_link *but);
+                                      const struct a3mi_name *tag, const struct a3mi_link *but, int64_t now);
 /*
  * [engine] A link that an earlier socket with this one's tag asked for and has not got. Requests go by names, and
  * the peer may take that one yet.

@@ -114,13 +114,13 @@ static struct a3mi_link *find_link(struct a3mi_node *node, struct a3mi_peer *pee
 }
 
 /*
- * An acceptance of a request that was settled by the other end's, which crossed it, and came to be another link there:
- * that end gave up what it had asked for since, and took the late request for a new one. There is no such link.
+ * Of a link that the peer made of a request of ours which was settled by the peer's own, that crossed it: the peer
+ * gave up what it had asked for since, or another socket did, and took the late request for a new one. What it says
+ * of that, by the number of the request, is not about the link that the request came to be.
  */
 static bool is_anothers(const struct a3mi_link *link, const struct a3mi_control *control)
 {
-    return control->kind == A3MI_CONTROL_ACCEPT && is_settled(link) &&
-           link->peer_number != control->author_link;
+    return is_settled(link) && control->author_link != 0 && link->peer_number != control->author_link;
 }
 
 /* [socket] Which of the three refusals it is for the machine; notes why. */
@@ -156,6 +156,7 @@ static void about_link(struct a3mi_link *link, uint64_t incarnation, const struc
                        int64_t now)
 {
     enum a3mi_link_event event = A3MI_ON_ENDED;
+    a3mi_link_carry_end(link, now);
     switch (control->kind) {
     case A3MI_CONTROL_ACCEPT:
         event = A3MI_ON_ACCEPT;
@@ -163,7 +164,7 @@ static void about_link(struct a3mi_link *link, uint64_t incarnation, const struc
             link->incarnation = incarnation;
             link->peer_node = *a3mi_peer_id(link->peer);
             if (a3mi_link_keep_metadata(link, control) != A3M_OK) {
-                (void)a3mi_link_request_end(link, A3M_ENOMEM); /* comes up, and ends */
+                (void)a3mi_link_request_end(link, A3M_ENOMEM); /* its end goes in place of its beginning */
             }
         }
         break;
@@ -297,13 +298,11 @@ bool a3mi_link_join_twin(struct a3mi_link *link)
     int64_t now = socket->node->turn->now;
     a3mi_socket_ref(socket);
     a3mi_socket_lock(socket);
-    struct a3mi_link *twin;
-    while ((twin = a3mi_link_find_pair(socket, link->peer, &link->peer_tag, link)) != NULL && twin->ended &&
-           twin->state != A3MI_LINK_CANCELLING) {
-        /* Its CMD_UNLINK is in the outbox yet. END first: a second request says that the first one's link was lost. */
-        a3mi_link_step(twin, A3MI_ON_UNLINK, NULL, now);
-    }
-    bool found = twin != NULL && !twin->ended;
+    /* One that ended has said so by now: a second request says that the first one's link was lost. */
+    struct a3mi_link *twin = link->ended
+                                 ? NULL
+                                 : a3mi_link_find_pair(socket, link->peer, &link->peer_tag, link, now);
+    bool found = twin != NULL && twin->state != A3MI_LINK_CANCELLING;
     if (found) {
         join(link, twin, now);
     }

@@ -111,20 +111,23 @@ bool a3mi_link_is_theirs(struct a3mi_link *link)
 }
 
 struct a3mi_link *a3mi_link_find_pair(struct a3mi_socket *socket, const struct a3mi_peer *peer,
-                                      const struct a3mi_name *tag, const struct a3mi_link *but)
+                                      const struct a3mi_name *tag, const struct a3mi_link *but, int64_t now)
 {
     struct a3mi_link *cancelling = NULL;
-    A3MI_LIST_FOREACH (it, a3mi_buckets_at(&socket->node->pairs, hash_pair(socket, peer, tag))) {
+    A3MI_LIST_FOREACH_SAFE (it, next, a3mi_buckets_at(&socket->node->pairs, hash_pair(socket, peer, tag))) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, by_pair.list);
         if (link == but || link->socket != socket || link->peer != peer ||
             !a3mi_name_eq(&link->peer_tag, tag)) {
             continue;
         }
-        if (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_RETRYING ||
-            link->state == A3MI_LINK_UP) {
+        a3mi_link_ref(link);
+        a3mi_link_carry_end(link, now);
+        enum a3mi_link_state state = link->state;
+        a3mi_link_unref(link); /* the engine has it, unless it is closed */
+        if (state == A3MI_LINK_REQUESTING || state == A3MI_LINK_RETRYING || state == A3MI_LINK_UP) {
             return link;
         }
-        if (link->state == A3MI_LINK_CANCELLING) {
+        if (state == A3MI_LINK_CANCELLING) {
             cancelling = link;
         }
     }

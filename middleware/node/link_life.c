@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/mutation.h"
+
 /* Frees messages that were not handed up: of a life that did not come to be. They were acknowledged. */
 static void drop_batch(struct a3mi_link *link)
 {
@@ -82,7 +84,7 @@ void a3mi_link_describe(struct a3mi_link *link, struct a3mi_control *control)
 }
 
 /* [socket] Binds the link, which is prepared, to what the peer told: it is up. */
-void a3mi_link_attach(struct a3mi_link *link, const struct a3mi_control *info)
+void a3mi_link_attach(struct a3mi_link *link, const struct a3mi_control *info, int64_t now)
 {
     struct a3mi_socket *socket = link->socket;
     struct a3mi_node *node = socket->node;
@@ -99,7 +101,11 @@ void a3mi_link_attach(struct a3mi_link *link, const struct a3mi_control *info)
     if (at != NULL) {
         link->found_at = *at;
     }
-    link->crossed = 0;
+    if (A3MI_MUTATE(LINK_FORGETS_CROSSED, true, link->crossed == info->author_link)) {
+        link->crossed = 0;
+    }
+    a3mi_link_refuse_crossed(
+        link, now); /* a later one, which is another link's at the peer: nobody else answers it */
     atomic_store_explicit(&link->silent_since, 0, memory_order_relaxed);
     a3mi_tx_attach(node->assoc, &link->tx, link->peer, link->incarnation, info->index);
     link->tx.unordered = a3mi_socket_option(socket, A3M_OPT_ORDERED) == 0;

@@ -137,7 +137,7 @@ static struct a3mi_link *replace(struct a3mi_link *link, int64_t now)
     const struct a3mi_peer *peer = link->peer;
     link->reason = A3M_ERESTARTED;
     a3mi_link_step(link, a3mi_link_is_theirs(link) ? A3MI_ON_PEER_GONE : A3MI_ON_PEER_LOST, NULL, now);
-    return a3mi_link_find_pair(socket, peer, &tag, NULL);
+    return a3mi_link_find_pair(socket, peer, &tag, NULL, now);
 }
 
 /* [socket] A request that crossed this end's own is refused: so would this end's own be. */
@@ -174,7 +174,7 @@ static uint32_t take_request(struct a3mi_socket *socket, struct a3mi_peer *peer,
     if (own_request(socket, peer, request)) {
         return A3MI_REFUSAL_NOT_ACCEPTED;
     }
-    struct a3mi_link *link = a3mi_link_find_pair(socket, peer, &request->author_tag, NULL);
+    struct a3mi_link *link = a3mi_link_find_pair(socket, peer, &request->author_tag, NULL, now);
     bool asked = link != NULL && (link->state == A3MI_LINK_REQUESTING || link->state == A3MI_LINK_CANCELLING);
     bool take = A3MI_MUTATE(LINK_BOTH_ANSWER, true,
                             A3MI_MUTATE(LINK_NONE_ANSWERS, false, answers(socket, peer, request)));
