@@ -322,6 +322,8 @@ static void heal_node(struct sim *sim, struct sim_node *node)
 {
     sim_net_return(&sim->net, node->index);
     node->frozen_until = 0;
+    node->stalled_until = 0;
+    node->dirty = true;
     sim_start(sim, node->index);
     for (uint32_t i = 0; i < SIM_APPS; i++) {
         sim_pause(sim, node->index, i, false);
@@ -347,7 +349,8 @@ static void heal_links(struct sim *sim, struct sim_app *app)
     }
 }
 
-void sim_heal(struct sim *sim)
+/* All but what applications want; who lives in the past learns it. */
+static void heal_nodes(struct sim *sim)
 {
     sim_net_heal(&sim->net);
     for (uint32_t i = 0; i < sim->options.nodes; i++) {
@@ -355,9 +358,6 @@ void sim_heal(struct sim *sim)
     }
     for (uint32_t i = 0; i < sim->options.nodes; i++) {
         struct sim_node *node = &sim->nodes[i];
-        for (uint32_t j = 0; j < SIM_HUB; j++) {
-            heal_links(sim, &node->apps[j]);
-        }
         sim_open(sim, i, SIM_SPOKE, SIM_PUSH, 0, 0);
         for (uint32_t j = 0; j < sim->options.nodes; j++) {
             char id[16], address[32];
@@ -373,6 +373,54 @@ void sim_heal(struct sim *sim)
             sim_link(sim, i, SIM_SPOKE, j, SIM_HUB, false);
         }
         sim_send(sim, i, SIM_SPOKE, sim->options.nodes - 1, 100);
+    }
+}
+
+static void heal_wishes(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->options.nodes * SIM_HUB; i++) {
+        heal_links(sim, &sim->nodes[i / SIM_HUB].apps[i % SIM_HUB]);
+    }
+}
+
+void sim_heal(struct sim *sim)
+{
+    heal_nodes(sim);
+    heal_wishes(sim);
+}
+
+/* A link that is up at one end only; NULL: there is none. */
+static const struct a3mi_link *half_link(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->options.nodes * SIM_APPS; i++) {
+        const struct sim_app *app = &sim->nodes[i / SIM_APPS].apps[i % SIM_APPS];
+        if (!app->open) {
+            continue;
+        }
+        A3MI_LIST_FOREACH (it, &app->base->links) {
+            const struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
+            if (is_up(link) && other_end(sim, link) == NULL) {
+                return link;
+            }
+        }
+    }
+    return NULL;
+}
+
+/*
+ * Both ends come to agree although nobody asks for a link again: to ask mends what was wrong. Not where a silent
+ * peer is given up, which learns that when it sends.
+ */
+static void settle_ends(struct sim *sim)
+{
+    int64_t end = sim->now + SETTLE_WITHIN;
+    const struct a3mi_link *link = NULL;
+    while (sim->options.peer_timeout == 0 && !sim->failed && (link = half_link(sim)) != NULL) {
+        if (sim->now >= end) {
+            sim_fail(sim, "link %" PRIu64 "/%" PRIu64 " is up at one end only", link->number,
+                     link->peer_number);
+        }
+        sim_run(sim, 10 * SIM_MS);
     }
 }
 
@@ -428,7 +476,9 @@ void sim_ask_again(struct sim *sim)
 
 void sim_finish(struct sim *sim)
 {
-    sim_heal(sim);
+    heal_nodes(sim);
+    settle_ends(sim);
+    heal_wishes(sim);
     sim_settle(sim, SETTLE_WITHIN);
     sim_check(sim);
     spokes_leave(sim);

@@ -14,14 +14,14 @@ struct pair {
 struct draw {
     struct sim_plan *plan;
     struct a3mi_rng rng;
-    struct a3mi_rng orders, credits, doors,
-        receipts; /* of their own: what else is drawn stays what it was without */
+    /* Of their own: what else is drawn stays what it was without. */
+    struct a3mi_rng orders, credits, doors, receipts, stalls;
     int64_t at;
     struct pair pairs[PAIRS_MAX];
     size_t pair_count;
     int64_t types[SIM_NODES][SIM_HUB]; /* -1: none */
     size_t large;                      /* messages of a megabyte so far */
-    bool doorless, asking;
+    bool doorless, asking, stalling;
 };
 
 static uint64_t below(struct draw *draw, uint64_t n)
@@ -212,6 +212,42 @@ static void draw_door(struct draw *draw)
     }
 }
 
+/* A socket is closed, and another one has its name at once, with links to and from the same peer. */
+static void draw_successor(struct draw *draw)
+{
+    struct a3mi_rng *rng = &draw->stalls;
+    const struct pair *pair = &draw->pairs[a3mi_rng_below(rng, draw->pair_count)];
+    bool sender = a3mi_rng_below(rng, 2) == 0;
+    int64_t node = sender ? pair->from : pair->to;
+    int64_t app = sender ? pair->from_app : pair->to_app;
+    int64_t peer = sender ? pair->to : pair->from;
+    int64_t peer_app = sender ? pair->to_app : pair->from_app;
+    uint64_t asks = a3mi_rng_below(rng, 4);
+    ADD(draw, "close", node, app);
+    ADD(draw, "open", node, app, draw->types[node][app], 0, 0);
+    if ((asks & 1) != 0) {
+        ADD(draw, "link", peer, peer_app, node, app, 0);
+    }
+    if ((asks & 2) != 0) {
+        ADD(draw, "link", node, app, peer, peer_app, 0);
+    }
+}
+
+/* What a node's application does is heard of later: in every other plan, for about as long as plans pause. */
+static void draw_stall(struct draw *draw)
+{
+    static const int64_t most[] = {100, 5000, 5000, 200000, 200000, 2000000};
+    struct a3mi_rng *rng = &draw->stalls;
+    int64_t node = (int64_t)a3mi_rng_below(rng, draw->plan->options.nodes);
+    uint64_t within = (uint64_t)most[a3mi_rng_below(rng, COUNT_OF(most))];
+    if (draw->stalling && a3mi_rng_below(rng, 3) == 0) {
+        ADD(draw, "stall", node, 1 + (int64_t)a3mi_rng_below(rng, within));
+        if (a3mi_rng_below(rng, 3) == 0) {
+            draw_successor(draw);
+        }
+    }
+}
+
 /* ---- Faults --------------------------------------------------------------------------------- */
 
 static void draw_path_fault(struct draw *draw)
@@ -286,6 +322,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
     a3mi_rng_init(&draw.credits, seed ^ 0x63726564u);
     a3mi_rng_init(&draw.doors, seed ^ 0x646f6f72u);
     a3mi_rng_init(&draw.receipts, seed ^ 0x72656370u);
+    a3mi_rng_init(&draw.stalls, seed ^ 0x7374616cu);
+    draw.stalling = a3mi_rng_below(&draw.stalls, 2) == 0;
     draw.doorless = a3mi_rng_below(&draw.doors, 2) == 0;
     draw.asking = a3mi_rng_below(&draw.receipts, 2) == 0;
     for (int i = 0; i < SIM_NODES * SIM_HUB; i++) {
@@ -300,6 +338,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
     for (uint64_t n = 4 + below(&draw, 36); n > 0 && draw.pair_count > 0; n--) {
         uint64_t what = below(&draw, 10);
         draw.at += draw_pause(&draw);
+        draw_stall(&draw);
         if (what < node_faults) {
             draw_node_fault(&draw);
         } else if (what < 5) {

@@ -230,6 +230,11 @@ static void play_freeze(struct sim *sim, const int64_t *a)
     sim_freeze(sim, u32(a[0]), a[1] * SIM_MS);
 }
 
+static void play_stall(struct sim *sim, const int64_t *a)
+{
+    sim_stall(sim, u32(a[0]), a[1] * SIM_US);
+}
+
 static const struct sim_verb verbs[] = {
     {"open", play_open, 5, {NODE, APP, TYPE, COUNT, SIZE}},
     {"close", play_close, 2, {NODE, APP}},
@@ -263,6 +268,7 @@ static const struct sim_verb verbs[] = {
     {"start", play_start, 1, {NODE}},
     {"leave", play_leave, 2, {NODE, MS}},
     {"freeze", play_freeze, 2, {NODE, MS}},
+    {"stall", play_stall, 2, {NODE, US}},
 };
 
 static const struct sim_verb *verb_named(const char *name)

@@ -32,8 +32,13 @@ static bool turn(struct sim_node *node, unsigned flags)
     struct sim *sim = node->sim;
     struct a3mi_turn turn = {.flags = flags | A3MI_TURN_RECEIVE | A3MI_TURN_EVENTS, .now = sim->now};
     node->dirty = false;
+    if (node->stalled_until <= sim->now) {
+        node->stalled_until = 0;
+    }
     a3mi_wakes_init(&turn.wakes);
+    node->turning = true;
     a3mi_engine_ops.turn(node->inside, &turn);
+    node->turning = false;
     (void)a3mi_wakes_run(&turn.wakes);
     if (turn.after != NULL) {
         a3mi_engine_ops.after(node->inside, turn.after);
@@ -75,6 +80,9 @@ static int64_t node_next(const struct sim_node *node)
     int64_t next = node->dirty ? 0 : node->wake_at;
     if (!node->alive) {
         return INT64_MAX;
+    }
+    if (node->stalled_until > 0 && node->stalled_until < next) {
+        next = node->stalled_until;
     }
     for (uint32_t i = 0; i < SIM_APPS; i++) {
         const struct sim_app *app = &node->apps[i];
@@ -215,6 +223,7 @@ void sim_start(struct sim *sim, uint32_t index)
     node->dirty = true;
     node->wake_at = INT64_MAX;
     node->frozen_until = 0;
+    node->stalled_until = 0;
     node->owner = sim_book_owner(&sim->book, index);
     for (uint32_t i = 0; i < sim->options.nodes; i++) {
         (void)snprintf(id, sizeof(id), PEER_FORMAT, i);
@@ -288,6 +297,11 @@ void sim_notice(struct sim *sim, uint32_t index)
 void sim_freeze(struct sim *sim, uint32_t index, int64_t ns)
 {
     sim->nodes[index].frozen_until = sim->now + ns;
+}
+
+void sim_stall(struct sim *sim, uint32_t index, int64_t ns)
+{
+    sim->nodes[index].stalled_until = sim->now + ns;
 }
 
 /* ---- Life --------------------------------------------------------------------------------- */

@@ -93,9 +93,11 @@ struct sim_node {
     struct sim_owner *owner; /* this life in the book */
     bool dirty;              /* wants a turn */
     int64_t wake_at;
-    int64_t frozen_until; /* stopped, as by SIGSTOP */
-    uint64_t reports;     /* made in all its lives, but of duplicate ids */
-    int report_code;      /* the last one */
+    int64_t frozen_until;  /* stopped, as by SIGSTOP */
+    int64_t stalled_until; /* its turns find nothing in the outbox, whatever is pushed */
+    bool turning;
+    uint64_t reports; /* made in all its lives, but of duplicate ids */
+    int report_code;  /* the last one */
     char report_text[600];
     struct sim_app apps[SIM_APPS];
 };
@@ -155,6 +157,11 @@ void sim_kill(struct sim *sim, uint32_t index);
 /* a3m_node_close, `within` ns. Virtual time passes. */
 int sim_close_node(struct sim *sim, uint32_t index, int64_t within, a3m_close_report *report);
 void sim_freeze(struct sim *sim, uint32_t index, int64_t ns);
+/*
+ * A thread that stopped in the middle of a push holds up all that is pushed behind it, commands and messages:
+ * the node hears, says and is due as ever, and learns of them later.
+ */
+void sim_stall(struct sim *sim, uint32_t index, int64_t ns);
 /* A living node notices that its address changed (sim_net_move), or thinks so. */
 void sim_notice(struct sim *sim, uint32_t index);
 

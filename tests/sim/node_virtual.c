@@ -31,6 +31,8 @@ bool __real_a3mi_reader_started(const struct a3mi_reader *reader);
 bool __wrap_a3mi_reader_started(const struct a3mi_reader *reader);
 void __real_a3mi_reader_push(struct a3mi_reader *reader, struct a3mi_outbox_node *entry);
 void __wrap_a3mi_reader_push(struct a3mi_reader *reader, struct a3mi_outbox_node *entry);
+struct a3mi_outbox_node *__real_a3mi_reader_pop(struct a3mi_reader *reader);
+struct a3mi_outbox_node *__wrap_a3mi_reader_pop(struct a3mi_reader *reader);
 int __real_a3mi_reader_wait(struct a3mi_reader *reader, struct a3mi_parker *parker, int64_t deadline,
                             bool eintr);
 int __wrap_a3mi_reader_wait(struct a3mi_reader *reader, struct a3mi_parker *parker, int64_t deadline,
@@ -105,6 +107,14 @@ void __wrap_a3mi_reader_push(struct a3mi_reader *reader, struct a3mi_outbox_node
     if (node != NULL) {
         node->dirty = true;
     }
+}
+
+/* Behind a thread that was stopped in the middle of its push nothing can be reached: the turn goes on without. */
+struct a3mi_outbox_node *__wrap_a3mi_reader_pop(struct a3mi_reader *reader)
+{
+    const struct sim_node *node = node_of(reader);
+    bool stalled = node != NULL && node->turning && node->sim->now < node->stalled_until;
+    return stalled ? NULL : __real_a3mi_reader_pop(reader);
 }
 
 int __wrap_a3mi_reader_wait(struct a3mi_reader *reader, struct a3mi_parker *parker, int64_t deadline,
