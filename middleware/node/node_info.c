@@ -8,6 +8,13 @@
 #include "base/addr.h"
 #include "base/error.h"
 
+/* Holds the node of a handle, for a call that needs its engine. A3M_EDEADLK in a hook; A3M_EHANDLE. */
+static int get_to_enter(a3m_node handle, void **obj)
+{
+    int result = a3mi_may_enter();
+    return result == A3M_OK ? a3mi_registry_get(handle.v, A3MI_KIND_NODE, obj) : result;
+}
+
 int a3m_node_id(a3m_node handle, char *buf, size_t size)
 {
     void *obj;
@@ -73,10 +80,7 @@ int a3m_node_set_peer(a3m_node handle, const char *id, const char *address)
     void *obj;
     struct set_peer job = {0};
     struct a3mi_url url = {0};
-    int result = a3mi_may_enter();
-    if (result == A3M_OK) {
-        result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
-    }
+    int result = get_to_enter(handle, &obj);
     if (result != A3M_OK) {
         return result;
     }
@@ -155,10 +159,7 @@ int a3m_node_get_stats(a3m_node handle, a3m_node_stats *stats)
     if (stats == NULL || stats->size != sizeof(*stats)) {
         return a3mi_fail(A3M_EINVAL, "a3m_node_stats.size is not set to sizeof(a3m_node_stats)");
     }
-    int result = a3mi_may_enter();
-    if (result == A3M_OK) {
-        result = a3mi_registry_get(handle.v, A3MI_KIND_NODE, &obj);
-    }
+    int result = get_to_enter(handle, &obj);
     if (result != A3M_OK) {
         return result;
     }

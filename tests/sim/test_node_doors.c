@@ -11,14 +11,20 @@ static const struct a3mi_link *first_link(const struct sim *sim, uint32_t node, 
     return it != NULL ? a3mi_container_of(it, struct a3mi_link, on_socket) : NULL;
 }
 
+/* A PUSH of A and a PULL of B, whose door is shut; nobody has asked yet. */
+static void shut_door(struct sim *sim)
+{
+    sim_init(sim, SEED, &(struct sim_options){0});
+    sim_open(sim, A, 0, SIM_PUSH, 0, 0);
+    sim_open(sim, B, 0, SIM_PULL, 0, 0);
+    sim_door(sim, B, 0, SIM_DOOR_SHUT);
+}
+
 static void test_shut_door_ends_the_wish_at_both_ends_until_it_is_open(void **arg)
 {
     (void)arg;
     struct sim sim;
-    sim_init(&sim, SEED, &(struct sim_options){0});
-    sim_open(&sim, A, 0, SIM_PUSH, 0, 0);
-    sim_open(&sim, B, 0, SIM_PULL, 0, 0);
-    sim_door(&sim, B, 0, SIM_DOOR_SHUT);
+    shut_door(&sim);
     path(&sim, A, B)->loss = 300;
     path(&sim, B, A)->loss = 300;
     sim_link(&sim, A, 0, B, 0, false);
@@ -44,10 +50,7 @@ static void test_shut_door_stays_shut_to_the_end_and_nothing_is_left(void **arg)
 {
     (void)arg;
     struct sim sim;
-    sim_init(&sim, SEED, &(struct sim_options){0});
-    sim_open(&sim, A, 0, SIM_PUSH, 0, 0);
-    sim_open(&sim, B, 0, SIM_PULL, 0, 0);
-    sim_door(&sim, B, 0, SIM_DOOR_SHUT);
+    shut_door(&sim);
     sim_link(&sim, A, 0, B, 0, true);
     sim_send(&sim, A, 0, 5, 100);
     finish(&sim);

@@ -15,35 +15,55 @@
 #include "node_fixture.h"
 #include "node_turns.h"
 
+static const int64_t ms = 1000000;
+
 struct world {
     a3m_node from, to;
     a3m_socket push, pull;
     a3m_link link;
+    int64_t now; /* of the turns; calls go by the clock */
 };
 
-static void turn(a3m_node node, int64_t now)
-{
-    (void)node_turn_all(node_inside(node), now);
-}
-
 /* Both nodes talk until nothing more happens at the instant. */
-static void settle(const struct world *w, int64_t now)
+static void settle(const struct world *w)
 {
     for (int i = 0; i < 12; i++) {
-        turn(w->from, now);
-        turn(w->to, now);
+        (void)node_turn_all(node_inside(w->from), w->now);
+        (void)node_turn_all(node_inside(w->to), w->now);
     }
 }
 
-static struct world make(uint64_t outbox_bytes)
+/* Nobody answers for a while: turns of the sender alone, each when it wants one. */
+static void alone(struct world *w, int64_t duration)
 {
-    struct world w = {.to = test_node_idle("to", "inproc://blocked-to")};
+    struct a3mi_node *from = node_inside(w->from);
+    int64_t at = w->now;
+    w->now += duration;
+    while (at <= w->now) {
+        int64_t next = node_turn_all(from, at);
+        at = next > at ? next : at + ms;
+    }
+    (void)node_turn_all(from, w->now);
+}
+
+/* A link that was asked for, and of which the peer has not heard yet. */
+static struct world make(uint64_t outbox_bytes, int64_t now)
+{
+    struct world w = {.to = test_node_idle("to", "inproc://blocked-to"), .now = now};
     a3m_node_config config = {.size = sizeof(config), .outbox_bytes = outbox_bytes};
     assert_int_equal(a3m_node_new(&w.from, "from", "inproc://blocked-from", &config), A3M_OK);
     w.pull = test_socket(w.to, &a3m_pull, "sink");
     w.push = test_socket(w.from, &a3m_push, NULL);
     assert_int_equal(a3m_socket_set(w.pull, A3M_OPT_CREDIT_MESSAGES, 2), A3M_OK);
     assert_int_equal(a3m_socket_link(w.push, "inproc://blocked-to/sink", &w.link), A3M_OK);
+    return w;
+}
+
+/* A link that is up, ten seconds ago: what is seen in turns since then is past by the clock. */
+static struct world make_up_ten_seconds_ago(void)
+{
+    struct world w = make(0, a3m_now().ns - 10000 * ms);
+    settle(&w);
     return w;
 }
 
@@ -71,10 +91,10 @@ static void test_blocked_no_link_then_no_credit_then_ended(void **arg)
 {
     (void)arg;
     int64_t start = a3m_now().ns;
-    struct world w = make(0);
+    struct world w = make(0, start);
     a3m_msg *msg;
     int64_t since = expect(w.link, A3M_ENOLINK, start);
-    settle(&w, start);
+    settle(&w);
     expect(w.link, A3M_OK, 0);
     int64_t sending = a3m_now().ns;
     assert_true(sending >= since);
@@ -82,11 +102,11 @@ static void test_blocked_no_link_then_no_credit_then_ended(void **arg)
     expect(w.link, A3M_OK, 0);
     assert_int_equal(a3m_try_send(w.push, test_msg("two")), A3M_OK);
     since = expect(w.link, A3M_ENOCREDIT, sending);
-    settle(&w, start);
+    settle(&w);
     assert_int_equal(expect(w.link, A3M_ENOCREDIT, sending), since);
     assert_int_equal(a3m_try_recv(w.pull, &msg), A3M_OK);
     a3m_msg_free(msg);
-    settle(&w, start);
+    settle(&w);
     expect(w.link, A3M_OK, 0);
     int64_t ending = a3m_now().ns;
     assert_int_equal(a3m_link_end(w.link), A3M_OK);
@@ -97,14 +117,13 @@ static void test_blocked_no_link_then_no_credit_then_ended(void **arg)
 static void test_blocked_outbox_full_all_links_until_acknowledged(void **arg)
 {
     (void)arg;
-    int64_t start = a3m_now().ns;
-    struct world w = make(1);
-    settle(&w, start);
+    struct world w = make(1, a3m_now().ns);
+    settle(&w);
     expect(w.link, A3M_OK, 0);
     int64_t sending = a3m_now().ns;
     assert_int_equal(a3m_try_send(w.push, test_msg("one")), A3M_OK);
     expect(w.link, A3M_ENOWINDOW, sending);
-    settle(&w, start);
+    settle(&w);
     expect(w.link, A3M_OK, 0);
     end(&w);
 }
@@ -113,54 +132,41 @@ static void test_blocked_peer_that_does_not_answer_is_silent(void **arg)
 {
     (void)arg;
     int64_t start = a3m_now().ns;
-    struct world w = make(0);
+    struct world w = make(0, start);
     a3m_link silent;
     assert_int_equal(a3m_socket_link(w.push, "inproc://blocked-nobody/x", &silent), A3M_OK);
-    settle(&w, start);
+    settle(&w);
     expect(silent, A3M_ENOLINK, start);
-    settle(&w, start + 60 * INT64_C(1000000));
+    w.now += 60 * ms;
+    settle(&w);
     expect(silent, A3M_ESILENT, start);
     end(&w);
 }
 
 /* ---- Of a link that is up ---------------------------------------------------------------------- */
 
-static const int64_t ms = 1000000;
-
-/* Turns of the sender alone, each when it wants one, until `until`: nobody answers. */
-static void alone(const struct world *w, int64_t from, int64_t until)
-{
-    int64_t at = from;
-    while (at <= until) {
-        int64_t next = node_turn_all(node_inside(w->from), at);
-        at = next > at ? next : at + ms;
-    }
-    turn(w->from, until);
-}
-
 static void test_blocked_peer_of_a_link_that_is_up_is_silent_until_it_is_heard(void **arg)
 {
     (void)arg;
-    int64_t start = a3m_now().ns - 10000 * ms;
-    struct world w = make(0);
+    struct world w = make_up_ten_seconds_ago();
     a3m_socket other = test_socket(w.from, &a3m_push, NULL);
     a3m_link idle;
     assert_int_equal(a3m_socket_link(other, "inproc://blocked-to/sink", &idle), A3M_OK);
-    settle(&w, start);
-    alone(&w, start, start + 5000 * ms);
+    settle(&w);
+    alone(&w, 5000 * ms);
     expect(w.link, A3M_OK, 0); /* nothing was sent that it should answer */
-    int64_t sending = start + 5000 * ms;
+    int64_t sending = w.now;
     assert_int_equal(a3m_try_send(w.push, test_msg("one")), A3M_OK);
-    alone(&w, sending, sending + 990 * ms);
+    alone(&w, 990 * ms);
     expect(w.link, A3M_OK, 0);
-    alone(&w, sending + 990 * ms, sending + 1010 * ms);
+    alone(&w, 20 * ms);
     assert_int_equal(expect(w.link, A3M_ESILENT, 0), sending);
     assert_int_equal(expect(idle, A3M_ESILENT, 0), sending); /* what were sent on it would wait as well */
     assert_int_equal(a3m_try_send(w.push, test_msg("two")), A3M_OK);
     assert_int_equal(expect(w.link, A3M_ESILENT, 0), sending); /* rather than that there is no credit left */
-    alone(&w, sending + 1010 * ms, sending + 4000 * ms);
+    alone(&w, 2990 * ms);
     assert_int_equal(expect(w.link, A3M_ESILENT, 0), sending);
-    settle(&w, sending + 4000 * ms);
+    settle(&w);
     expect(w.link, A3M_ENOCREDIT, 0);
     expect(idle, A3M_OK, 0);
     end(&w);
@@ -170,21 +176,21 @@ static void test_blocked_peer_of_a_link_that_is_up_is_silent_until_it_is_heard(v
 static void test_blocked_server_that_does_not_answer_the_heartbeat_is_silent(void **arg)
 {
     (void)arg;
-    int64_t start = a3m_now().ns - 10000 * ms;
-    struct world w = make(0);
+    struct world w = make_up_ten_seconds_ago();
+    int64_t start = w.now;
     a3m_socket req = test_socket(w.from, &a3m_req, NULL);
     a3m_link link;
     a3m_request request;
     test_socket(w.to, &a3m_rep, "server");
     assert_int_equal(a3m_socket_link(req, "inproc://blocked-to/server", &link), A3M_OK);
-    settle(&w, start);
+    settle(&w);
     assert_int_equal(a3m_request_send(req, test_msg("?"), &request, A3M_NOW), A3M_OK);
-    settle(&w, start);
+    settle(&w);
     expect(link, A3M_OK, 0);
-    alone(&w, start, start + 5000 * ms);
+    alone(&w, 5000 * ms);
     int64_t since = expect(link, A3M_ESILENT, start);
     assert_true(since <= start + 2000 * ms);
-    settle(&w, start + 5000 * ms);
+    settle(&w);
     expect(link, A3M_OK, 0);
     end(&w);
 }
@@ -193,16 +199,15 @@ static void test_blocked_server_that_does_not_answer_the_heartbeat_is_silent(voi
 static void test_blocked_silence_ends_with_the_link(void **arg)
 {
     (void)arg;
-    int64_t start = a3m_now().ns - 10000 * ms;
-    struct world w = make(0);
-    settle(&w, start);
+    struct world w = make_up_ten_seconds_ago();
+    int64_t start = w.now;
     assert_int_equal(a3m_try_send(w.push, test_msg("one")), A3M_OK);
-    alone(&w, start, start + 1500 * ms);
+    alone(&w, 1500 * ms);
     expect(w.link, A3M_ESILENT, start);
     assert_int_equal(a3m_link_abort(w.link, NULL), A3M_OK);
-    settle(&w, start + 1500 * ms);
+    settle(&w);
     assert_int_equal(a3m_socket_link(w.push, "inproc://blocked-to/sink", &w.link), A3M_OK);
-    settle(&w, start + 1500 * ms);
+    settle(&w);
     expect(w.link, A3M_OK, 0);
     end(&w);
 }

@@ -573,7 +573,6 @@ int main(void)
         cmocka_unit_test(test_link_aborted_before_its_beginning_asks_for_nothing),
         cmocka_unit_test(test_crossing_wanted_by_both_nobody_is_asked),
         cmocka_unit_test(test_crossing_incompatible_both_learn_it_at_once),
-        cmocka_unit_test(test_link_ended_while_another_name_is_asked_for_ends_first),
         cmocka_unit_test(test_given_up_and_owed_to_too_many_the_peer_learns_it_all_the_same),
         cmocka_unit_test(test_request_that_meets_a_new_incarnation_is_the_one_that_is_accepted),
         cmocka_unit_test(test_forgotten_request_that_is_accepted_is_ended),

@@ -14,71 +14,22 @@
 
 #include <cmocka.h>
 
-#include "node_fixture.h"
-#include "node_turns.h"
+#include "node_pair.h"
 
-struct world {
-    a3m_node a, b;
-    struct a3mi_node *in_a, *in_b;
-    a3m_socket push;
-    a3m_socket pulls[2];
-    a3m_link links[2];
-    int64_t now;
-};
-
-static void turn(struct world *world, struct a3mi_node *node)
+/* A's socket has a link to each of two sockets of B. */
+static void make(struct node_pair *pair)
 {
-    (void)node_turn_all(node, world->now);
+    a3m_link link;
+    node_pair_make_linked(pair);
+    (void)test_socket(pair->b, &a3m_pull, "other");
+    assert_int_equal(a3m_socket_link(pair->push, NODE_PAIR_B "/other", &link), A3M_OK);
+    node_pair_settle(pair);
+    assert_int_equal(a3m_link_wait(link, A3M_NOW), A3M_OK);
 }
 
-static void settle(struct world *world)
+static void send_one(struct node_pair *pair)
 {
-    for (int i = 0; i < 40; i++) {
-        if (world->in_b != NULL) {
-            turn(world, world->in_b);
-        }
-        turn(world, world->in_a);
-        world->now += 1000000;
-    }
-}
-
-/* A's socket with a link to each of two sockets of B. */
-static void make(struct world *world)
-{
-    *world = (struct world){.now = INT64_C(1000000000)};
-    world->a = test_node_idle("a", "inproc://drain-a");
-    world->b = test_node_idle("b", "inproc://drain-b");
-    world->in_a = node_inside(world->a);
-    world->in_b = node_inside(world->b);
-    world->push = test_socket(world->a, &a3m_push, "push");
-    for (int i = 0; i < 2; i++) {
-        char url[64], tag[16];
-        (void)snprintf(tag, sizeof(tag), "p%d", i);
-        (void)snprintf(url, sizeof(url), "inproc://drain-b/%s", tag);
-        world->pulls[i] = test_socket(world->b, &a3m_pull, tag);
-        assert_int_equal(a3m_socket_link(world->push, url, &world->links[i]), A3M_OK);
-    }
-    settle(world);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(a3m_link_wait(world->links[i], A3M_NOW), A3M_OK);
-    }
-}
-
-static void end(struct world *world)
-{
-    (void)a3m_node_close(world->a, A3M_NOW, NULL);
-    (void)a3m_node_close(world->b, A3M_NOW, NULL);
-}
-
-static void close_b(struct world *world)
-{
-    world->in_b = NULL;
-    (void)a3m_node_close(world->b, A3M_NOW, NULL);
-}
-
-static void send_one(struct world *world)
-{
-    assert_int_equal(a3m_send_bytes(world->push, "m", 1, A3M_NOW), A3M_OK);
+    assert_int_equal(a3m_send_bytes(pair->push, "m", 1, A3M_NOW), A3M_OK);
 }
 
 struct drainer {
@@ -111,11 +62,11 @@ static size_t marks(struct a3mi_node *node)
 }
 
 /* Starts a drain and waits until it has marked `links` links. */
-static void start(struct drainer *self, struct world *world, size_t links)
+static void start(struct drainer *self, struct node_pair *pair, size_t links)
 {
-    *self = (struct drainer){.socket = world->push};
+    *self = (struct drainer){.socket = pair->push};
     assert_int_equal(pthread_create(&self->thread, NULL, drain, self), 0);
-    while (marks(world->in_a) < links) {
+    while (marks(pair->in_a) < links) {
         (void)sched_yield();
     }
 }
@@ -128,113 +79,113 @@ static void join(struct drainer *self)
 static void test_drain_nothing_sent_returns_at_once(void **arg)
 {
     (void)arg;
-    struct world world;
-    make(&world);
-    assert_int_equal(a3m_socket_drain(world.push, A3M_NOW), A3M_OK);
-    end(&world);
+    struct node_pair pair;
+    make(&pair);
+    assert_int_equal(a3m_socket_drain(pair.push, A3M_NOW), A3M_OK);
+    node_pair_end(&pair);
 }
 
 static void test_drain_not_acknowledged_says_how_many(void **arg)
 {
     (void)arg;
-    struct world world;
-    make(&world);
+    struct node_pair pair;
+    make(&pair);
     for (int i = 0; i < 5; i++) {
-        send_one(&world);
+        send_one(&pair);
     }
-    assert_int_equal(a3m_socket_drain(world.push, A3M_NOW), A3M_ETIMEDOUT);
+    assert_int_equal(a3m_socket_drain(pair.push, A3M_NOW), A3M_ETIMEDOUT);
     assert_string_equal(a3m_error_detail(), "5 messages are not acknowledged yet");
-    settle(&world);
-    assert_int_equal(a3m_socket_drain(world.push, A3M_NOW), A3M_OK);
-    end(&world);
+    node_pair_settle(&pair);
+    assert_int_equal(a3m_socket_drain(pair.push, A3M_NOW), A3M_OK);
+    node_pair_end(&pair);
 }
 
 static void test_drain_waits_for_every_link_and_not_for_what_is_sent_later(void **arg)
 {
     (void)arg;
-    struct world world;
+    struct node_pair pair;
     struct drainer first;
-    make(&world);
-    send_one(&world);
-    send_one(&world); /* one on each link */
-    start(&first, &world, 2);
+    make(&pair);
+    send_one(&pair);
+    send_one(&pair); /* one on each link */
+    start(&first, &pair, 2);
     for (int i = 0; i < 100; i++) {
-        send_one(&world); /* not its business */
+        send_one(&pair); /* not its business */
     }
-    settle(&world);
+    node_pair_settle(&pair);
     join(&first);
     assert_int_equal(first.result, A3M_OK);
-    end(&world);
+    node_pair_end(&pair);
 }
 
 static void test_drain_link_ends_what_was_given_up_is_told(void **arg)
 {
     (void)arg;
-    struct world world;
+    struct node_pair pair;
     struct drainer drainer;
     a3m_close_report report = {.size = sizeof(report)};
-    make(&world);
+    make(&pair);
     for (int i = 0; i < 6; i++) {
-        send_one(&world);
+        send_one(&pair);
     }
-    start(&drainer, &world, 2);
-    close_b(&world); /* it has received nothing yet */
-    settle(&world);
+    start(&drainer, &pair, 2);
+    node_pair_close_b(&pair); /* it has received nothing yet */
+    node_pair_settle(&pair);
     join(&drainer);
     assert_true(drainer.result == A3M_ERESTARTED || drainer.result == A3M_ECLOSED);
     assert_string_equal(drainer.detail, "6 messages were given up with their link");
-    assert_int_equal(a3m_socket_drain(world.push, A3M_NOW), A3M_OK); /* told once */
-    (void)a3m_node_close(world.a, A3M_NOW, &report);
+    assert_int_equal(a3m_socket_drain(pair.push, A3M_NOW), A3M_OK); /* told once */
+    (void)a3m_node_close(pair.a, A3M_NOW, &report);
     assert_int_equal(report.undelivered + report.unknown, 6);
 }
 
 static void test_drain_link_ended_before_the_call_what_was_given_up_is_told(void **arg)
 {
     (void)arg;
-    struct world world;
-    make(&world);
+    struct node_pair pair;
+    make(&pair);
     for (int i = 0; i < 6; i++) {
-        send_one(&world);
+        send_one(&pair);
     }
-    close_b(&world); /* it has received nothing yet */
-    settle(&world);
-    int result = a3m_socket_drain(world.push, A3M_NOW);
+    node_pair_close_b(&pair); /* it has received nothing yet */
+    node_pair_settle(&pair);
+    int result = a3m_socket_drain(pair.push, A3M_NOW);
     assert_true(result == A3M_ERESTARTED || result == A3M_ECLOSED);
     assert_string_equal(a3m_error_detail(), "6 messages were given up with their link");
-    assert_int_equal(a3m_socket_drain(world.push, A3M_NOW), A3M_OK); /* told once */
-    (void)a3m_node_close(world.a, A3M_NOW, NULL);
+    assert_int_equal(a3m_socket_drain(pair.push, A3M_NOW), A3M_OK); /* told once */
+    node_pair_end(&pair);
 }
 
 static void test_drain_all_was_acknowledged_a_link_that_ends_then_is_no_loss(void **arg)
 {
     (void)arg;
-    struct world world;
+    struct node_pair pair;
     struct drainer drainer;
-    make(&world);
-    send_one(&world);
-    send_one(&world);
-    start(&drainer, &world, 2);
-    settle(&world);
-    send_one(&world); /* sent later, and lost */
-    close_b(&world);
-    settle(&world);
+    make(&pair);
+    send_one(&pair);
+    send_one(&pair);
+    start(&drainer, &pair, 2);
+    node_pair_settle(&pair);
+    send_one(&pair); /* sent later, and lost */
+    node_pair_close_b(&pair);
+    node_pair_settle(&pair);
     join(&drainer);
     assert_int_equal(drainer.result, A3M_OK);
-    (void)a3m_node_close(world.a, A3M_NOW, NULL);
+    node_pair_end(&pair);
 }
 
 static void test_drain_socket_closes_it_returns(void **arg)
 {
     (void)arg;
-    struct world world;
+    struct node_pair pair;
     struct drainer drainer;
-    make(&world);
-    send_one(&world);
-    start(&drainer, &world, 1);
-    assert_int_equal(a3m_socket_close(world.push), A3M_OK);
+    make(&pair);
+    send_one(&pair);
+    start(&drainer, &pair, 1);
+    assert_int_equal(a3m_socket_close(pair.push), A3M_OK);
     join(&drainer);
     assert_int_equal(drainer.result, A3M_ECLOSED);
-    end(&world);
+    node_pair_end(&pair);
 }
 
 int main(void)

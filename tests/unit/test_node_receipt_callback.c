@@ -17,66 +17,26 @@
 
 #include <cmocka.h>
 
-#include "node_fixture.h"
-#include "node_turns.h"
+#include "node_pair.h"
 
 enum { ACCEPTED = A3M_RECEIPT_ACCEPTED, TAKEN = A3M_RECEIPT_TAKEN, BOTH = ACCEPTED | TAKEN };
 
-/* ---- Nodes whose turns this test runs ------------------------------------------------------- */
+/* ---- What it may do ------------------------------------------------------------------------- */
 
-struct world {
-    a3m_node a, b;
-    struct a3mi_node *in_a, *in_b;
-    a3m_socket push, pull;
-    a3m_link link;
-    int64_t now;
-};
-
-static void settle(struct world *world)
-{
-    for (int i = 0; i < 60; i++) {
-        (void)node_turn_all(world->in_b, world->now);
-        (void)node_turn_all(world->in_a, world->now);
-        world->now += 1000000;
-    }
-}
-
-static void make(struct world *world)
-{
-    *world = (struct world){.now = INT64_C(1000000000)};
-    world->a = test_node_idle("a", "inproc://callback-a");
-    world->b = test_node_idle("b", "inproc://callback-b");
-    world->in_a = node_inside(world->a);
-    world->in_b = node_inside(world->b);
-    world->push = test_socket(world->a, &a3m_push, "push");
-    world->pull = test_socket(world->b, &a3m_pull, "pull");
-    assert_int_equal(a3m_socket_link(world->push, "inproc://callback-b/pull", &world->link), A3M_OK);
-    settle(world);
-    assert_int_equal(a3m_link_wait(world->link, A3M_NOW), A3M_OK);
-}
-
-static void end(struct world *world)
-{
-    (void)a3m_node_close(world->a, A3M_NOW, NULL);
-    (void)a3m_node_close(world->b, A3M_NOW, NULL);
-}
-
-static size_t take_all(struct world *world)
+static size_t take_all(struct node_pair *pair)
 {
     a3m_msg *msg = NULL;
     size_t n = 0;
-    while (a3m_try_recv(world->pull, &msg) == A3M_OK) {
+    while (a3m_try_recv(pair->pull, &msg) == A3M_OK) {
         a3m_msg_free(msg);
         n++;
     }
     return n;
 }
 
-/* ---- What it may do ------------------------------------------------------------------------- */
-
 /* On the heap, and freed by the last word. */
 struct visitor {
-    struct world *world;
+    struct node_pair *pair;
     void (*act)(struct visitor *self);
     unsigned *told, *lasts;
     unsigned more; /* messages to be sent yet, each by the last word on the one before */
@@ -84,15 +44,15 @@ struct visitor {
 
 static void visit(void *arg, const a3m_receipt *receipt);
 
-static int send_visitor(struct world *world, void (*act)(struct visitor *), unsigned *told, unsigned *lasts,
-                        unsigned more)
+static int send_visitor(struct node_pair *pair, void (*act)(struct visitor *), unsigned *told,
+                        unsigned *lasts, unsigned more)
 {
     a3m_msg *msg = test_msg("m");
     struct visitor *self = malloc(sizeof(*self));
     assert_non_null(self);
-    *self = (struct visitor){world, act, told, lasts, more};
+    *self = (struct visitor){pair, act, told, lasts, more};
     assert_int_equal(a3m_msg_set_receipt(msg, BOTH, 0, visit, self), A3M_OK);
-    int result = a3m_try_send(world->push, msg);
+    int result = a3m_try_send(pair->push, msg);
     if (result != A3M_OK) { /* nobody tells of it */
         a3m_msg_free(msg);
         free(self);
@@ -110,7 +70,7 @@ static void visit(void *arg, const a3m_receipt *receipt)
     }
     if (receipt->last) {
         if (self->more > 0) {
-            (void)send_visitor(self->world, self->act, self->told, self->lasts, self->more - 1);
+            (void)send_visitor(self->pair, self->act, self->told, self->lasts, self->more - 1);
         }
         free(self);
     }
@@ -119,34 +79,34 @@ static void visit(void *arg, const a3m_receipt *receipt)
 static void test_callback_sends_the_next_one_with_a_receipt(void **arg)
 {
     (void)arg;
-    struct world world;
+    struct node_pair pair;
     unsigned told = 0;
     unsigned lasts = 0;
-    make(&world);
-    assert_int_equal(send_visitor(&world, NULL, &told, &lasts, 9), A3M_OK);
-    for (size_t n = 0; n < 10;) {
-        settle(&world);
-        n += take_all(&world);
+    node_pair_make_linked(&pair);
+    assert_int_equal(send_visitor(&pair, NULL, &told, &lasts, 9), A3M_OK);
+    for (int i = 0; i < 10; i++) {
+        node_pair_settle(&pair);
+        assert_int_equal(take_all(&pair), 1);
     }
-    settle(&world);
+    node_pair_settle(&pair);
     assert_int_equal(lasts, 10);
     assert_int_equal(told, 20);
-    end(&world);
+    node_pair_end(&pair);
 }
 
 static void abort_link(struct visitor *self)
 {
-    (void)a3m_link_abort(self->world->link, NULL);
+    (void)a3m_link_abort(self->pair->link, NULL);
 }
 
 static void end_link(struct visitor *self)
 {
-    (void)a3m_link_end(self->world->link);
+    (void)a3m_link_end(self->pair->link);
 }
 
 static void close_socket(struct visitor *self)
 {
-    (void)a3m_socket_close(self->world->push);
+    (void)a3m_socket_close(self->pair->push);
 }
 
 static void drop_socket_and_link(struct visitor *self)
@@ -162,19 +122,19 @@ static void test_callback_ends_its_own_link_or_socket(void **arg)
     static void (*const acts[])(struct visitor *) = {abort_link, end_link, close_socket,
                                                      drop_socket_and_link};
     for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
-        struct world world;
+        struct node_pair pair;
         unsigned told = 0;
         unsigned lasts = 0;
-        make(&world);
+        node_pair_make_linked(&pair);
         for (int k = 0; k < 20; k++) {
-            assert_int_equal(send_visitor(&world, k == 3 ? acts[i] : NULL, &told, &lasts, 1), A3M_OK);
+            assert_int_equal(send_visitor(&pair, k == 3 ? acts[i] : NULL, &told, &lasts, 1), A3M_OK);
         }
-        settle(&world);
-        (void)take_all(&world);
-        settle(&world);
+        node_pair_settle(&pair);
+        (void)take_all(&pair);
+        node_pair_settle(&pair);
         assert_in_range(lasts, 20, 40);
         unsigned before = lasts;
-        end(&world);
+        node_pair_end(&pair);
         assert_int_equal(lasts, before); /* nothing was left for the node's end */
     }
 }
@@ -183,14 +143,14 @@ static void test_callback_ends_its_own_link_or_socket(void **arg)
 static void test_callback_sends_while_its_node_closes(void **arg)
 {
     (void)arg;
-    struct world world;
+    struct node_pair pair;
     unsigned told = 0;
     unsigned lasts = 0;
-    make(&world);
+    node_pair_make_linked(&pair);
     for (int k = 0; k < 20; k++) {
-        assert_int_equal(send_visitor(&world, close_socket, &told, &lasts, 100), A3M_OK);
+        assert_int_equal(send_visitor(&pair, close_socket, &told, &lasts, 100), A3M_OK);
     }
-    end(&world);
+    node_pair_end(&pair);
     assert_int_equal(lasts, 20);
 }
 
@@ -207,29 +167,29 @@ static void fail_inside(struct visitor *self)
 static void test_callback_that_fails_leaves_the_calls_error_as_it_is(void **arg)
 {
     (void)arg;
-    struct world world;
+    struct node_pair pair;
     unsigned told = 0;
     unsigned lasts = 0;
-    make(&world);
-    assert_int_equal(send_visitor(&world, fail_inside, &told, &lasts, 0), A3M_OK);
+    node_pair_make_linked(&pair);
+    assert_int_equal(send_visitor(&pair, fail_inside, &told, &lasts, 0), A3M_OK);
     a3m_link_info info = {0};
-    assert_int_equal(a3m_link_get_info(world.link, &info), A3M_EINVAL);
+    assert_int_equal(a3m_link_get_info(pair.link, &info), A3M_EINVAL);
     char detail[512];
     (void)snprintf(detail, sizeof(detail), "%s", a3m_error_detail());
-    (void)node_turn_all(world.in_a, world.now);
-    (void)node_turn_all(world.in_b, world.now);
+    (void)node_turn_all(pair.in_a, pair.now);
+    (void)node_turn_all(pair.in_b, pair.now);
     errno = ENOENT;
-    (void)node_turn_all(world.in_a, world.now);
-    settle(&world);
+    (void)node_turn_all(pair.in_a, pair.now);
+    node_pair_settle(&pair);
     assert_int_equal(told, 1);
     assert_int_equal(errno, ENOENT);
     assert_string_equal(a3m_error_detail(), detail);
-    end(&world);
+    node_pair_end(&pair);
 }
 
 static void send_more(struct visitor *self)
 {
-    int result = a3m_send_bytes(self->world->push, "more", 4, A3M_NOW);
+    int result = a3m_send_bytes(self->pair->push, "more", 4, A3M_NOW);
     assert_int_equal(result,
                      *self->told == 1 ? A3M_OK : A3M_EHANDLE); /* the last word comes when the node closed */
 }
@@ -237,21 +197,21 @@ static void send_more(struct visitor *self)
 static void test_callback_in_a_call_that_bundles_sends_for_itself(void **arg)
 {
     (void)arg;
-    struct world world;
+    struct node_pair pair;
     unsigned told = 0;
     unsigned lasts = 0;
-    make(&world);
-    assert_int_equal(send_visitor(&world, send_more, &told, &lasts, 0), A3M_OK);
-    a3mi_hold_begin(world.in_a);
-    settle(&world);
+    node_pair_make_linked(&pair);
+    assert_int_equal(send_visitor(&pair, send_more, &told, &lasts, 0), A3M_OK);
+    a3mi_hold_begin(pair.in_a);
+    node_pair_settle(&pair);
     assert_int_equal(told, 1);
     struct a3mi_hold hold = a3mi_hold_suspend();
-    assert_ptr_equal(hold.node, world.in_a); /* the call goes on bundling */
-    assert_false(hold.pushed);               /* and has nothing of the callback's */
+    assert_ptr_equal(hold.node, pair.in_a); /* the call goes on bundling */
+    assert_false(hold.pushed);              /* and has nothing of the callback's */
     a3mi_hold_resume(hold);
-    a3mi_hold_end(world.in_a);
-    assert_int_equal(take_all(&world), 2);
-    end(&world);
+    a3mi_hold_end(pair.in_a);
+    assert_int_equal(take_all(&pair), 2);
+    node_pair_end(&pair);
 }
 
 struct bundle {
@@ -380,49 +340,6 @@ static void test_callback_node_closes_while_it_is_called(void **arg)
     }
 }
 
-/* ---- As events, waited for by a poller ------------------------------------------------------------ */
-
-static void test_receipt_events_are_waited_for_by_a_poller(void **arg)
-{
-    (void)arg;
-    enum { MESSAGES = 50 };
-    a3m_node a = test_node("a");
-    a3m_node b = test_node("b");
-    a3m_socket push = test_socket(a, &a3m_push, "push");
-    a3m_socket pull = test_socket(b, &a3m_pull, "pull");
-    a3m_poller poller;
-    a3m_poll_event got;
-    (void)test_link(push, test_url(b, "pull"));
-    assert_int_equal(a3m_socket_set(push, A3M_OPT_EVENTS, 2 * MESSAGES), A3M_OK);
-    assert_int_equal(a3m_poller_new(&poller, 0), A3M_OK);
-    assert_int_equal(a3m_poller_add(poller, a3m_pollable_events(push), A3M_POLL_IN, &push), A3M_OK);
-    for (uint64_t i = 0; i < MESSAGES; i++) {
-        a3m_msg *msg = test_msg("m");
-        assert_int_equal(a3m_msg_set_receipt(msg, BOTH, i, NULL, NULL), A3M_OK);
-        assert_int_equal(a3m_send_until(push, msg, SOON), A3M_OK);
-        test_expect(pull, "m");
-    }
-    uint64_t accepted = 0;
-    uint64_t taken = 0;
-    while (taken < MESSAGES) {
-        a3m_socket_event event = {.size = sizeof(event)};
-        assert_int_equal(a3m_poller_wait(poller, &got, 1, SOON), 1);
-        assert_int_equal(a3m_socket_next_event(push, &event, A3M_NOW), A3M_OK);
-        assert_int_equal(event.kind, A3M_EVENT_RECEIPT);
-        assert_int_equal(event.lost, 0);
-        if (event.receipt.kind == A3M_RECEIPT_ACCEPTED) {
-            assert_int_equal(event.receipt.id, accepted++);
-        } else {
-            assert_int_equal(event.receipt.kind, A3M_RECEIPT_TAKEN);
-            assert_int_equal(event.receipt.id, taken++);
-            assert_true(event.receipt.id < accepted);
-        }
-    }
-    assert_int_equal(a3m_poller_close(poller), A3M_OK);
-    test_close(a);
-    test_close(b);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -433,7 +350,6 @@ int main(void)
         cmocka_unit_test(test_callback_in_a_call_that_bundles_sends_for_itself),
         cmocka_unit_test(test_callback_in_a_call_that_bundles_and_waits),
         cmocka_unit_test(test_callback_node_closes_while_it_is_called),
-        cmocka_unit_test(test_receipt_events_are_waited_for_by_a_poller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
