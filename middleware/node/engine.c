@@ -132,11 +132,6 @@ void a3mi_engine_drain(struct a3mi_node *node, struct a3mi_turn *turn)
     } while (turn->more);
 }
 
-void a3mi_engine_flush(struct a3mi_node *node, struct a3mi_turn *turn)
-{
-    transmit(node, turn, true);
-}
-
 /* ---- Handing up ------------------------------------------------------------------- */
 
 /* [socket] One message for the type or the queue; returns how many receivers it can serve. */
@@ -215,6 +210,12 @@ static void deliver(struct a3mi_node *node, struct a3mi_turn *turn)
         a3mi_link_check_finished(link, turn->now);
         a3mi_link_unref(link);
     }
+}
+
+void a3mi_engine_flush(struct a3mi_node *node, struct a3mi_turn *turn)
+{
+    transmit(node, turn, true);
+    deliver(node, turn); /* between sockets of this node: nobody may run a turn before it is closed */
 }
 
 /* ---- The association's events ------------------------------------------------------- */

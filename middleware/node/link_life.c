@@ -155,7 +155,9 @@ void a3mi_link_detach(struct a3mi_link *link)
             waiting += a3mi_container_of(it, a3m_msg, node)->size;
         }
         struct a3mi_tx_rest rest = a3mi_tx_detach(node->assoc, &link->tx);
-        uint64_t unsent = rest.unsent + (link->pushed - link->drained); /* with those in the outbox */
+        uint64_t from = link->stale > link->drained ? link->stale : link->drained;
+        uint64_t unsent = rest.unsent + (link->pushed - from); /* with those in the outbox */
+        link->stale = link->pushed;
         a3mi_window_return(node, messages, waiting);
         a3mi_receipts_end(link, link->acknowledged + rest.unknown);
         socket->undelivered += unsent;

@@ -102,9 +102,10 @@ struct a3mi_link {
     int64_t armed_interval;                      /* what the last attempt waits for */
     struct a3mi_event heartbeat;                 /* heartbeat.c */
     bool heartbeat_armed;
-    uint64_t end_count;     /* FINISHING: messages the peer said it sent */
-    uint64_t drained;       /* messages taken out of the outbox, in all its lives */
-    bool released;          /* CLOSED: the engine's count goes when the outbox holds none of its messages */
+    uint64_t end_count; /* FINISHING: messages the peer said it sent */
+    uint64_t drained;   /* messages taken out of the outbox, in all its lives */
+    uint64_t stale;     /* messages put into the outbox by the lives before this one: given up, and counted */
+    bool released;      /* CLOSED: the engine's count goes when the outbox holds none of its messages */
     struct a3mi_fifo batch; /* messages of this turn, not yet handed to the socket */
     uint64_t early_bytes;   /* in `batch` before the link is up */
     bool early_violated;    /* more came than was granted */

@@ -3,6 +3,7 @@
 #include "node_sim.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,7 +213,10 @@ void sim_start(struct sim *sim, uint32_t index)
     (void)snprintf(id, sizeof(id), PEER_FORMAT, index);
     (void)snprintf(address, sizeof(address), "sim://%u", sim_net_address(index));
     int result = a3m_node_new(&node->handle, id, address, &config);
-    assert(result == A3M_OK);
+    if (result != A3M_OK) {
+        fprintf(stderr, "seed %" PRIu64 ": node %s at %s: %s\n", sim->seed, id, address, a3m_error_detail());
+        abort();
+    }
     void *obj;
     result = a3mi_registry_get(node->handle.v, A3MI_KIND_NODE, &obj);
     assert(result == A3M_OK);

@@ -155,6 +155,133 @@ static void test_request_by_address_from_before_the_peer_was_there_is_heard(void
          "7075177 door 0 2 3\n");
 }
 
+/*
+ * A's socket closed while its link waited to ask again, and another took its name, with a link that B asked for. The
+ * command lay behind a push under way (stall), and the closed socket's link asked: B took that for a sign that its link
+ * was lost, then saw the end of it, and A's new socket was left with a link that B did not have.
+ */
+static void test_close_held_up_behind_a_push_the_link_asks_no_more(void **arg)
+{
+    (void)arg;
+    play("plan 40160932 2 100 500 0 0 0 0 0\n"
+         "0 open 1 2 2 100 2000\n"
+         "0 link 1 2 0 2 0\n"
+         "0 open 1 3 0 0 0\n"
+         "0 open 0 1 1 2 100\n"
+         "0 link 0 1 1 3 0\n"
+         "301 kill 1\n"
+         "5226845 start 1\n"
+         "5227228 stall 0 115994\n"
+         "5227228 close 0 1\n"
+         "5227228 open 0 1 1 0 0\n"
+         "5227228 link 1 3 0 1 0\n"
+         "5302908 freeze 1 19722\n");
+    play("plan 40049993 2 2 500 1 0 0 0 0\n"
+         "0 open 0 0 0 100 0\n"
+         "0 open 1 3 1 0 0\n"
+         "0 link 1 3 0 0 0\n"
+         "0 stall 1 853\n"
+         "358 door 0 0 2\n"
+         "47749 stall 1 118521\n"
+         "47749 close 1 3\n"
+         "47749 open 1 3 1 0 0\n"
+         "49692 link 0 0 1 3 0\n"
+         "341256 receipts 0 0 1\n");
+    play("plan 40154456 2 0 2000 0 0 500 0 0\n"
+         "0 open 0 1 2 0 0\n"
+         "0 open 1 1 3 2 2000\n"
+         "0 link 0 1 1 1 1\n"
+         "0 link 0 2 1 2 0\n"
+         "235160 kill 1\n"
+         "257924 open 0 2 0 0 0\n"
+         "257924 start 1\n"
+         "269133 stall 0 100091\n"
+         "269133 close 0 1\n"
+         "269133 open 0 1 2 0 0\n"
+         "269133 link 1 1 0 1 0\n"
+         "473986 credit 0 3 0 0\n");
+}
+
+/* A message of a link's earlier life was held up until its later one was ending: nobody looked whether it was through. */
+static void test_message_of_an_earlier_life_held_up_the_link_ends(void **arg)
+{
+    (void)arg;
+    play("plan 40033204 4 100 2000 1 0 0 0 0\n"
+         "0 open 3 1 2 5 2000\n"
+         "0 open 2 1 3 0 0\n"
+         "0 link 3 1 2 1 0\n"
+         "9985370 kill 2\n"
+         "10043830 link 2 1 3 1 0\n"
+         "14110501 stall 3 1095339\n"
+         "14110501 send 3 1 1 1\n"
+         "14186875 start 2\n"
+         "14187893 close 3 1\n"
+         "14187893 link 2 1 3 1 0\n"
+         "25180126 reserve 0 2 1 20\n");
+}
+
+/* The same, and each life that ended counted it among what was given up. */
+static void test_message_of_an_earlier_life_held_up_is_given_up_once(void **arg)
+{
+    (void)arg;
+    play("plan 42360918 2 100 100 1 1200 100 0 0\n"
+         "0 open 1 2 0 0 2000\n"
+         "0 open 0 0 1 0 2000\n"
+         "0 link 1 2 0 0 0\n"
+         "0 open 0 1 1 100 0\n"
+         "478285 link 0 1 1 0 0\n"
+         "512973 kill 0\n"
+         "512973 send 1 2 1 1\n"
+         "512973 stall 1 1437670\n"
+         "512973 start 0\n"
+         "733735 leave 0 423\n"
+         "4598129 unlink 0 2 1 1\n");
+    play("plan 42733758 2 8 20 0 1200 500 10000 0\n"
+         "0 open 0 3 0 2 0\n"
+         "0 open 1 3 1 0 2000\n"
+         "0 link 0 3 1 3 1\n"
+         "0 link 1 3 0 3 0\n"
+         "8380 kill 1\n"
+         "8895 start 1\n"
+         "8895 stall 0 782238\n"
+         "8895 send 0 3 1 1\n"
+         "21249 leave 1 154\n"
+         "404760 stall 1 89077\n");
+}
+
+/* Between sockets of one node: what came for a link that its receiver had ended by force was counted by nobody. */
+static void test_message_to_oneself_behind_an_abort_is_unread(void **arg)
+{
+    (void)arg;
+    play("plan 40017704 2 3 100 1 0 500 0 0\n"
+         "0 open 0 0 2 100 100\n"
+         "0 open 0 2 3 1 0\n"
+         "0 link 0 0 0 2 1\n"
+         "600267 stall 0 10562\n"
+         "600267 send 0 0 1 1\n"
+         "600606 abort 0 2 0 0\n");
+}
+
+/* An abort settled another link of the node as well, which was to be looked at in the next turn: there was none. */
+static void test_abort_and_close_without_a_turn_between_the_node_is_gone(void **arg)
+{
+    (void)arg;
+    play("plan 42446436 2 0 100 1 0 100 0 0\n"
+         "0 open 1 1 0 0 20000\n"
+         "0 open 1 2 1 100 20000\n"
+         "0 link 1 1 1 2 0\n"
+         "0 open 1 3 0 100 100\n"
+         "0 open 0 3 1 1 2000\n"
+         "0 link 0 3 1 3 0\n"
+         "0 open 1 0 3 0 0\n"
+         "0 link 1 0 0 0 1\n"
+         "148795 freeze 1 16641\n"
+         "162640 unlink 1 2 1 1\n"
+         "197611 abort 1 0 0 0\n"
+         "197912 abort 1 3 0 3\n"
+         "198133 leave 1 458\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +293,11 @@ int main(void)
         cmocka_unit_test(test_response_from_an_address_that_was_left_since_moves_nothing),
         cmocka_unit_test(test_crossing_request_of_one_that_gave_up_and_unlinked_is_refused),
         cmocka_unit_test(test_request_by_address_from_before_the_peer_was_there_is_heard),
+        cmocka_unit_test(test_close_held_up_behind_a_push_the_link_asks_no_more),
+        cmocka_unit_test(test_message_of_an_earlier_life_held_up_the_link_ends),
+        cmocka_unit_test(test_message_of_an_earlier_life_held_up_is_given_up_once),
+        cmocka_unit_test(test_message_to_oneself_behind_an_abort_is_unread),
+        cmocka_unit_test(test_abort_and_close_without_a_turn_between_the_node_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

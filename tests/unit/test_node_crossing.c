@@ -14,105 +14,10 @@
  *     A  REQUEST a2 ──╳ ╲──►            B
  *     A  ◄───────────╱
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
+#include "crossing_world.h"
 
-#include <cmocka.h>
-
-#include "core/peer.h"
 #include "core/state.h"
-#include "node_fixture.h"
-#include "node_turns.h"
-
-struct world {
-    a3m_node a, b;
-    struct a3mi_node *in_a, *in_b;
-    a3m_socket warm; /* A's, of the first link */
-    a3m_socket push; /* A's */
-    a3m_socket pull; /* B's */
-    char x[16];      /* push, as B names it */
-    int64_t now;
-};
-
-static void turn(struct world *world, struct a3mi_node *node, unsigned flags)
-{
-    (void)node_turn(node, flags | A3MI_TURN_FLUSH | A3MI_TURN_EVENTS, world->now);
-}
-
-/* What a node has to say goes out; what was said to it stays on the way. */
-static void speak(struct world *world, struct a3mi_node *node)
-{
-    turn(world, node, 0);
-}
-
-/* Both hear and answer until there is nothing more to say; a while passes. */
-static void settle(struct world *world)
-{
-    for (int i = 0; i < 40; i++) {
-        turn(world, world->in_b, A3MI_TURN_RECEIVE);
-        turn(world, world->in_a, A3MI_TURN_RECEIVE);
-        world->now += 1000000;
-    }
-}
-
-/* Sockets x of A and y of B; the nodes know each other already. */
-static void make(struct world *world, const char *id)
-{
-    a3m_link link;
-    world->a = test_node_idle(id, "inproc://crossing-a");
-    (void)snprintf(world->x, sizeof(world->x), "%s/x", id);
-    world->b = test_node_idle("b", "inproc://crossing-b");
-    world->in_a = node_inside(world->a);
-    world->in_b = node_inside(world->b);
-    world->now = INT64_C(1000000000);
-    world->warm = test_socket(world->a, &a3m_push, "warm");
-    test_socket(world->b, &a3m_pull, "warm");
-    assert_int_equal(a3m_socket_link(world->warm, "inproc://crossing-b/warm", &link), A3M_OK);
-    settle(world);
-    assert_int_equal(a3m_link_wait(link, A3M_NOW), A3M_OK);
-    world->push = test_socket(world->a, &a3m_push, "x");
-    world->pull = test_socket(world->b, &a3m_pull, "y");
-}
-
-static void end(struct world *world)
-{
-    (void)a3m_node_close(world->a, A3M_NOW, NULL);
-    (void)a3m_node_close(world->b, A3M_NOW, NULL);
-}
-
-static a3m_link ask(a3m_socket socket, const char *peer)
-{
-    a3m_link link;
-    assert_int_equal(a3m_socket_link(socket, peer, &link), A3M_OK);
-    return link;
-}
-
-/* One link at each end, and a message gets through. */
-static void assert_linked(struct world *world)
-{
-    a3m_msg *msg;
-    assert_int_equal(a3m_socket_wait_link(world->push, NULL, A3M_NOW), A3M_OK);
-    assert_int_equal(a3m_socket_wait_link(world->pull, NULL, A3M_NOW), A3M_OK);
-    assert_int_equal(a3m_try_send(world->push, test_msg("m")), A3M_OK);
-    settle(world);
-    assert_int_equal(a3m_try_recv(world->pull, &msg), A3M_OK);
-    test_msg_is(msg, "m");
-}
-
-/* And it ends at both. */
-static void assert_ends(struct world *world, a3m_link link)
-{
-    assert_int_equal(a3m_link_end(link), A3M_OK);
-    settle(world);
-    assert_int_equal(a3m_socket_wait_link_or_none(world->push, NULL, A3M_NOW), A3M_ENOLINK);
-    assert_int_equal(a3m_socket_wait_link_or_none(world->pull, NULL, A3M_NOW), A3M_ENOLINK);
-    assert_int_equal(a3mi_map64_count(&world->in_a->links), 1); /* the one that is warm */
-    assert_int_equal(a3mi_map64_count(&world->in_b->links), 1);
-}
+#include "node_pair.h"
 
 static void both_asked_one_link(const char *id)
 {
@@ -128,7 +33,7 @@ static void both_asked_one_link(const char *id)
     end(&world);
 }
 
-static void asked_again_the_second_link_is_up_at_both(const char *id)
+static void asked_again_the_second_link_is_up_at_both(const char *id, bool held)
 {
     struct world world;
     make(&world, id);
@@ -136,17 +41,18 @@ static void asked_again_the_second_link_is_up_at_both(const char *id)
     speak(&world, world.in_a);
     (void)ask(world.pull, world.x);
     speak(&world, world.in_b);
+    hold_up(&world, held);
     assert_int_equal(a3m_link_end(a1), A3M_OK);
     a3m_link a2 = ask(world.push, "b/y");
     speak(&world, world.in_a);
-    settle(&world);
+    settle_late(&world);
     assert_linked(&world);
     assert_ends(&world, a2);
     end(&world);
 }
 
 /* The same, but that the socket closed, and another took its name. */
-static void socket_opened_again_the_second_link_is_up_at_both(const char *id)
+static void socket_opened_again_the_second_link_is_up_at_both(const char *id, bool held)
 {
     struct world world;
     make(&world, id);
@@ -154,11 +60,12 @@ static void socket_opened_again_the_second_link_is_up_at_both(const char *id)
     speak(&world, world.in_a);
     (void)ask(world.pull, world.x);
     speak(&world, world.in_b);
+    hold_up(&world, held);
     assert_int_equal(a3m_socket_close(world.push), A3M_OK);
     world.push = test_socket(world.a, &a3m_push, "x");
     a3m_link a2 = ask(world.push, "b/y");
     speak(&world, world.in_a);
-    settle(&world);
+    settle_late(&world);
     assert_linked(&world);
     assert_ends(&world, a2);
     end(&world);
@@ -169,7 +76,7 @@ static void socket_opened_again_the_second_link_is_up_at_both(const char *id)
  * settled by a1, and ends with it, though not at once: a message is under way. Had A's new socket taken b1 as well,
  * its link would be one that B does not have.
  */
-static void socket_opened_again_that_is_asked_both_agree(const char *id)
+static void socket_opened_again_that_is_asked_both_agree(const char *id, bool held)
 {
     struct world world;
     char in[16];
@@ -187,10 +94,11 @@ static void socket_opened_again_that_is_asked_both_agree(const char *id)
     if (answers) {
         assert_int_equal(a3m_try_send(push, test_msg("m")), A3M_OK);
     }
+    hold_up(&world, held);
     assert_int_equal(a3m_socket_close(pull), A3M_OK);
     pull = test_socket(world.a, &a3m_pull, "in");
     turn(&world, world.in_a, A3MI_TURN_RECEIVE);
-    settle(&world);
+    settle_late(&world);
     assert_int_equal(a3m_link_wait(b1, A3M_NOW), answers ? A3M_ECLOSED : A3M_OK);
     assert_int_equal(a3m_socket_wait_link_or_none(pull, NULL, A3M_NOW), answers ? A3M_ENOLINK : A3M_OK);
     assert_int_equal(a3mi_map64_count(&world.in_a->links), a3mi_map64_count(&world.in_b->links));
@@ -199,7 +107,7 @@ static void socket_opened_again_that_is_asked_both_agree(const char *id)
 }
 
 /* A does not ask again. Where B answers, its wish met a1, and ended with it; where A answers, it is a request like any other. */
-static void given_up_both_agree(const char *id)
+static void given_up_both_agree(const char *id, bool held)
 {
     struct world world;
     make(&world, id);
@@ -207,9 +115,10 @@ static void given_up_both_agree(const char *id)
     speak(&world, world.in_a);
     a3m_link b1 = ask(world.pull, world.x);
     speak(&world, world.in_b);
+    hold_up(&world, held);
     assert_int_equal(a3m_link_end(a1), A3M_OK);
     speak(&world, world.in_a);
-    settle(&world);
+    settle_late(&world);
     if (strcmp(id, "b") < 0) {
         assert_int_equal(a3m_link_wait(b1, A3M_NOW), A3M_ECANCELED);
     } else {
@@ -472,41 +381,93 @@ static void test_forgotten_link_asked_for_again_takes_the_place_of_the_old(void 
     end(&world);
 }
 
+/* B hears of a link control as if from A. */
+static void hear(struct world *world, const struct a3mi_link *link, const struct a3mi_control *control)
+{
+    node_hear(world->in_b, link, control, world->now);
+    assert_int_equal(world->in_b->odd_controls, 0);
+}
+
+/* B's link with A's socket, be it up or asked for. */
+static struct a3mi_link *link_of_b(struct world *world, struct a3mi_peer **a)
+{
+    *a = a3mi_peer_find(world->in_b->assoc, &world->in_a->id);
+    assert_non_null(*a);
+    return a3mi_container_of(a3mi_peer_links(*a)->prev, struct a3mi_link, on_peer);
+}
+
 /*
- * A gave up what B's request had met, and took the request, which was late, for a new one: its acceptance names another
- * link than the one that B has, which may be ending, and B says that there is none.
+ * A gave up what B's request had met, and took the request, which was late, for a new one: what it says names another
+ * link than the one that B has, which may be ending. Its acceptance is answered by an END, its END as of a link that
+ * B does not have, and the rest by nothing: the link that there is goes on.
  */
-static void test_acceptance_of_a_request_that_was_settled_otherwise_is_ended(void **arg)
+static void test_what_is_said_of_another_link_than_the_one_agreed_on_changes_nothing(void **arg)
 {
     (void)arg;
+    static const struct {
+        enum a3mi_control_kind said;
+        size_t answers;
+    } cases[] = {{A3MI_CONTROL_ACCEPT, 1},   {A3MI_CONTROL_END, 1},   {A3MI_CONTROL_ENDED, 0},
+                 {A3MI_CONTROL_CAPACITY, 0}, {A3MI_CONTROL_TAKEN, 0}, {A3MI_CONTROL_METADATA, 0}};
     struct world world;
-    uint8_t bytes[A3MI_CONTROL_MAX];
+    struct a3mi_peer *a;
     make(&world, "a");
     (void)ask(world.push, "b/y");
     (void)ask(world.pull, world.x);
     settle(&world);
     assert_linked(&world);
-    struct a3mi_peer *a = a3mi_peer_find(world.in_b->assoc, &world.in_a->id);
-    struct a3mi_link *link = a3mi_container_of(a3mi_peer_links(a)->prev, struct a3mi_link, on_peer);
-    const struct a3mi_control late = {.kind = A3MI_CONTROL_ACCEPT,
-                                      .author_link = link->peer_number + 1,
-                                      .addressee_link = link->number,
-                                      .author_tag = link->peer_tag,
-                                      .type = "PUSH",
-                                      .index = 99};
-    size_t size = a3mi_control_encode(&late, bytes, sizeof(bytes));
-    assert_true(size > 0);
-    uint64_t incarnation = world.in_a->incarnation;
-    struct a3mi_turn turn = {.now = world.now};
-    a3mi_wakes_init(&turn.wakes);
-    world.in_b->turn = &turn;
-    a3mi_link_on_control(world.in_b, a, incarnation, bytes, size, world.now);
-    world.in_b->turn = NULL;
-    (void)a3mi_wakes_run(&turn.wakes);
-    assert_int_equal(a3mi_peer_control_waiting(a, incarnation), 1); /* END */
-    assert_int_equal(world.in_b->odd_controls, 0);
-    settle(&world);
+    const struct a3mi_link *link = link_of_b(&world, &a);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct a3mi_control late = {.kind = cases[i].said,
+                                    .author_link = link->peer_number + 1,
+                                    .addressee_link = link->number,
+                                    .credit_messages = 1,
+                                    .credit_bytes = 1,
+                                    .ranges = {{0, 1}},
+                                    .range_count = cases[i].said == A3MI_CONTROL_TAKEN};
+        if (late.kind == A3MI_CONTROL_ACCEPT) {
+            late.author_tag = link->peer_tag;
+            late.index = 99;
+            (void)snprintf(late.type, sizeof(late.type), "PUSH");
+        }
+        hear(&world, link, &late);
+        assert_int_equal(a3mi_peer_control_waiting(a, world.in_a->incarnation), cases[i].answers);
+        assert_int_equal(link->state, A3MI_LINK_UP);
+        settle(&world);
+    }
     assert_linked(&world);
+    end(&world);
+}
+
+/* Two requests crossed B's, and A takes B's for the first: B's link comes up, and the second is refused for now. */
+static void test_crossed_twice_and_accepted_for_the_first_the_second_is_refused(void **arg)
+{
+    (void)arg;
+    struct world world;
+    struct a3mi_peer *a;
+    make(&world, "c"); /* A answers */
+    (void)ask(world.pull, world.x);
+    speak(&world, world.in_b);
+    const struct a3mi_link *link = link_of_b(&world, &a);
+    struct a3mi_control request = {.kind = A3MI_CONTROL_REQUEST,
+                                   .author_link = 1000,
+                                   .author_tag = link->peer_tag,
+                                   .addressee_tag = link->socket->tag,
+                                   .type = "PUSH",
+                                   .index = 99};
+    hear(&world, link, &request);
+    request.author_link = 1001;
+    hear(&world, link, &request);
+    assert_int_equal(link->state, A3MI_LINK_REQUESTING);
+    size_t before = a3mi_peer_control_waiting(a, world.in_a->incarnation);
+    struct a3mi_control accept = request;
+    accept.kind = A3MI_CONTROL_ACCEPT;
+    accept.author_link = 1000;
+    accept.addressee_link = link->number;
+    hear(&world, link, &accept);
+    assert_int_equal(link->state, A3MI_LINK_UP);
+    assert_int_equal(link->peer_number, 1000);
+    assert_int_equal(a3mi_peer_control_waiting(a, world.in_a->incarnation), before + 1);
     end(&world);
 }
 
@@ -521,29 +482,37 @@ static void test_crossing_both_asked_one_link(void **arg)
 static void test_crossing_asked_again_the_second_link_is_up_at_both(void **arg)
 {
     (void)arg;
-    asked_again_the_second_link_is_up_at_both("a");
-    asked_again_the_second_link_is_up_at_both("c");
+    for (int held = 0; held < 2; held++) {
+        asked_again_the_second_link_is_up_at_both("a", held != 0);
+        asked_again_the_second_link_is_up_at_both("c", held != 0);
+    }
 }
 
 static void test_crossing_socket_opened_again_the_second_link_is_up_at_both(void **arg)
 {
     (void)arg;
-    socket_opened_again_the_second_link_is_up_at_both("a");
-    socket_opened_again_the_second_link_is_up_at_both("c");
+    for (int held = 0; held < 2; held++) {
+        socket_opened_again_the_second_link_is_up_at_both("a", held != 0);
+        socket_opened_again_the_second_link_is_up_at_both("c", held != 0);
+    }
 }
 
 static void test_crossing_socket_opened_again_that_is_asked_both_agree(void **arg)
 {
     (void)arg;
-    socket_opened_again_that_is_asked_both_agree("a");
-    socket_opened_again_that_is_asked_both_agree("c");
+    for (int held = 0; held < 2; held++) {
+        socket_opened_again_that_is_asked_both_agree("a", held != 0);
+        socket_opened_again_that_is_asked_both_agree("c", held != 0);
+    }
 }
 
 static void test_crossing_given_up_both_agree(void **arg)
 {
     (void)arg;
-    given_up_both_agree("a");
-    given_up_both_agree("c");
+    for (int held = 0; held < 2; held++) {
+        given_up_both_agree("a", held != 0);
+        given_up_both_agree("c", held != 0);
+    }
 }
 
 static void test_crossing_wanted_by_both_nobody_is_asked(void **arg)
@@ -563,7 +532,8 @@ static void test_crossing_incompatible_both_learn_it_at_once(void **arg)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_acceptance_of_a_request_that_was_settled_otherwise_is_ended),
+        cmocka_unit_test(test_what_is_said_of_another_link_than_the_one_agreed_on_changes_nothing),
+        cmocka_unit_test(test_crossed_twice_and_accepted_for_the_first_the_second_is_refused),
         cmocka_unit_test(test_crossing_both_asked_one_link),
         cmocka_unit_test(test_crossing_asked_again_the_second_link_is_up_at_both),
         cmocka_unit_test(test_crossing_socket_opened_again_the_second_link_is_up_at_both),
