@@ -57,6 +57,7 @@ struct a3m_addr;
     X(LINK_NO_REPLACE, "request for a link that is up ignored")                            \
     X(LINK_ENDS_ANY, "a request is taken for lost whichever incarnation ended")            \
     X(LINK_ANOTHERS, "what is said of another link than the one agreed on is heeded")      \
+    X(LINK_LATE_ANSWER, "an answer to a request that was taken for lost not answered")     \
     X(LINK_LEAVES_CROSSED, "a link that ends leaves the request that crossed its own")     \
     X(LINK_FORGETS_CROSSED, "a link that comes up forgets a later request that crossed")   \
     X(LINK_END_WAITS, "an end that was asked for counts only when its command comes")      \

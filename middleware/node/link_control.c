@@ -93,14 +93,20 @@ void a3mi_link_refuse_crossed(struct a3mi_link *link, int64_t now)
 
 /* ---- Answers and ends ------------------------------------------------------------------ */
 
-/* The link a message is about: by this end's number, or, for an END that does not know it, by the author's. */
+/*
+ * The link a message is about: by this end's number, or, for an END that does not know it, by the author's. The number
+ * of one that waits to ask again is that of an attempt that came to nothing: its peer may have taken it all the same,
+ * when it was given up meanwhile.
+ */
 static struct a3mi_link *find_link(struct a3mi_node *node, struct a3mi_peer *peer,
                                    const struct a3mi_control *control)
 {
     if (A3MI_MUTATE(LINK_ANY_NUMBER, a3mi_map64_get(&node->links, control->addressee_link) != NULL,
                     control->addressee_link != 0)) {
         struct a3mi_link *link = a3mi_map64_get(&node->links, control->addressee_link);
-        return link != NULL && link->peer == peer ? link : NULL;
+        bool is_there = link != NULL && link->peer == peer &&
+                        A3MI_MUTATE(LINK_LATE_ANSWER, true, link->state != A3MI_LINK_RETRYING);
+        return is_there ? link : NULL;
     }
     A3MI_LIST_FOREACH (it, a3mi_peer_links(peer)) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_peer);

@@ -48,14 +48,14 @@ hidden byte ABORTS = 0;  /* ends by force */
 hidden byte FORGETS = 0; /* of what is owed */
 RULE(LINK_BOTH_ANSWER) RULE(LINK_NONE_ANSWERS) RULE(LINK_END_UNKNOWN) RULE(LINK_ACCEPT_UNKNOWN)
 RULE(LINK_ANY_NUMBER) RULE(LINK_NO_REPLACE) RULE(LINK_ENDS_ANY) RULE(LINK_LEAVES_CROSSED)
-RULE(LINK_ANOTHERS) RULE(LINK_ANSWERS_THE_DEAD) RULE(NOT_OWED) RULE(NOT_AFRESH)
+RULE(LINK_ANOTHERS) RULE(LINK_LATE_ANSWER) RULE(LINK_ANSWERS_THE_DEAD) RULE(NOT_OWED) RULE(NOT_AFRESH)
 
 inline read_parameters()
 {
     READ(ASKS) READ(UNLINKS) READ(REFUSALS) READ(LASTS) READ(CLOSES) READ(RESTARTS) READ(GIVEUPS) READ(FORGETS) READ(ABORTS) READ(EARLIES)
     READ(MUTATE_LINK_BOTH_ANSWER) READ(MUTATE_LINK_NONE_ANSWERS) READ(MUTATE_LINK_END_UNKNOWN)
     READ(MUTATE_LINK_ACCEPT_UNKNOWN) READ(MUTATE_LINK_ANY_NUMBER) READ(MUTATE_LINK_NO_REPLACE)
-    READ(MUTATE_LINK_ENDS_ANY) READ(MUTATE_LINK_LEAVES_CROSSED) READ(MUTATE_LINK_ANOTHERS)
+    READ(MUTATE_LINK_ENDS_ANY) READ(MUTATE_LINK_LEAVES_CROSSED) READ(MUTATE_LINK_ANOTHERS) READ(MUTATE_LINK_LATE_ANSWER)
     READ(MUTATE_LINK_ANSWERS_THE_DEAD) READ(MUTATE_NOT_OWED) READ(MUTATE_NOT_AFRESH)
     skip
 }
@@ -327,7 +327,8 @@ inline find_link(e_)
     l = e_ * SLOTS;
     do
     :: l == (e_ + 1) * SLOTS -> l = NONE; break
-    :: l < (e_ + 1) * SLOTS && state[l] != CLOSED && addressee != 0 && IS_MEANT(l) -> break
+    :: l < (e_ + 1) * SLOTS && state[l] != CLOSED && addressee != 0 && IS_MEANT(l) &&
+            (state[l] != RETRYING || MUTATED(LINK_LATE_ANSWER)) -> break /* else its attempt is over */
     :: l < (e_ + 1) * SLOTS && state[l] != CLOSED && addressee == 0 && state[l] != REQUESTING &&
             state[l] != RETRYING && peer[l] == author -> break
     :: else -> l++
@@ -338,7 +339,7 @@ inline on_answer(e_, event_)
 {
     find_link(e_);
     if
-    :: l != NONE && kind == ACCEPT && KNOWN(l) && peer[l] != author && !MUTATED(LINK_ANOTHERS) -> l = NONE /* it is another's by now */
+    :: l != NONE && author != 0 && KNOWN(l) && peer[l] != author && !MUTATED(LINK_ANOTHERS) -> l = NONE /* it is another's by now */
     :: else
     fi;
     if

@@ -239,8 +239,7 @@ static void check_conduct(struct sim *sim, const struct sim_node *node)
 {
     struct a3mi_assoc_stats stats;
     a3mi_assoc_get_stats(node->inside->assoc, &stats);
-    /* Who gives a silent peer up forgets its requests, and their answers may still come (docs/models.md). */
-    uint64_t odd = sim->options.peer_timeout == 0 ? node->inside->odd_controls : 0;
+    uint64_t odd = node->inside->odd_controls;
     if (stats.bad_frame + odd + node->inside->credit_violations + stats.duplicate_id > 0) {
         sim_fail(sim,
                  "node %u counts %" PRIu64 " bad frames, %" PRIu64 " odd controls, %" PRIu64

@@ -282,6 +282,32 @@ static void test_abort_and_close_without_a_turn_between_the_node_is_gone(void **
          "198133 leave 1 458\n");
 }
 
+/*
+ * Both gave the other up, which was silent. A's request came through all the same, but A, which was told that all it had
+ * with B was over, took it for lost: B's acceptance, then its END, met a link that waited to ask again, and nobody
+ * answered them.
+ */
+static void test_request_taken_for_lost_that_was_accepted_is_ended(void **arg)
+{
+    (void)arg;
+    play("plan 43103712 2 3 500 0 1200 0 0 3000\n"
+         "0 open 1 2 0 0 20000\n"
+         "0 open 0 1 1 0 0\n"
+         "0 link 1 2 0 1 0\n"
+         "0 open 0 3 0 2 2000\n"
+         "0 link 0 3 1 3 1\n"
+         "56 drop 1 0 20112\n"
+         "56 delay 0 1 300000 95112\n"
+         "165384 truncate 0 1 10\n"
+         "179814 rate 1 0 200000 44031\n"
+         "179814 close 0 3\n"
+         "179814 open 0 3 0 0 0\n"
+         "179814 burst 1 0 21 66\n"
+         "186886 loss 0 1 300\n"
+         "186886 drop 1 0 18039\n"
+         "7718617 unlink 0 1 1 2\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_message_of_an_earlier_life_held_up_is_given_up_once),
         cmocka_unit_test(test_message_to_oneself_behind_an_abort_is_unread),
         cmocka_unit_test(test_abort_and_close_without_a_turn_between_the_node_is_gone),
+        cmocka_unit_test(test_request_taken_for_lost_that_was_accepted_is_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
