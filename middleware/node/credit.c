@@ -162,12 +162,15 @@ void a3mi_credit_room(struct a3mi_socket *socket, struct a3mi_window_wait *room)
     finish(socket, wait, A3M_OK);
 }
 
-void a3mi_credit_serve(struct a3mi_link *link)
+/* As far as the link has credit. True: a call that any link would do for was among them. */
+static bool serve_link(struct a3mi_link *link)
 {
     struct a3mi_socket *socket = link->socket;
     bool fair = is_fair(socket);
+    bool any = false;
     struct a3mi_credit_wait *wait;
     while (a3mi_list_linked(&link->sendable) && (wait = next_served(link, fair)) != NULL) {
+        any |= !wait->specific;
         reserve(link, wait->credit);
         give(link, wait);
     }
@@ -176,13 +179,28 @@ void a3mi_credit_serve(struct a3mi_link *link)
         a3mi_link_wake(link, A3MI_KEY_OUT, left);
         a3mi_socket_wake(socket, A3MI_KEY_OUT, left);
     }
+    return any;
 }
 
-/* Somebody left a line unserved: those behind may need less than it did. */
+/*
+ * Somebody left a line, unserved or served by one link: at the other ones, whose credit may not have been enough for
+ * it, those behind are first, and may need less than it did.
+ */
 static void serve_all(struct a3mi_socket *socket)
 {
-    A3MI_LIST_FOREACH (it, &socket->links) {
-        a3mi_credit_serve(a3mi_container_of(it, struct a3mi_link, on_socket));
+    bool again = true;
+    while (again) {
+        again = false;
+        A3MI_LIST_FOREACH_SAFE (it, next, &socket->sendable) {
+            again |= serve_link(a3mi_container_of(it, struct a3mi_link, sendable));
+        }
+    }
+}
+
+void a3mi_credit_serve(struct a3mi_link *link)
+{
+    if (serve_link(link)) {
+        serve_all(link->socket);
     }
 }
 
