@@ -128,7 +128,9 @@ static struct a3mi_credit_wait *next_unfair(struct a3mi_link *link, struct a3mi_
     struct a3mi_credit_wait *first = link->general_next ? general : specific;
     struct a3mi_credit_wait *second = link->general_next ? specific : general;
     struct a3mi_credit_wait *next = fits(link, first) ? first : fits(link, second) ? second : NULL;
-    link->general_next = next != NULL && next == specific;
+    if (next != NULL) { /* else nobody is served, and whose turn it is stays as it was */
+        link->general_next = next == specific;
+    }
     return next;
 }
 

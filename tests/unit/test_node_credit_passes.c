@@ -161,11 +161,48 @@ static void test_passes_pollers_see_credit_that_nobody_stands_before_any_more(vo
     end(&w);
 }
 
+/* ---- By turns ---------------------------------------------------------------------------------- */
+
+/* Each message that is taken makes room for one more, and leaves some bytes over. */
+static void test_passes_unfair_kinds_take_turns_also_for_bytes(void **arg)
+{
+    (void)arg;
+    struct world w = make(false, 100, 1);
+    struct waiter waiters[6]; /* three for the link a, three for any */
+    a3m_msg *msg;
+    send_now(w.links[1], 5);
+    send_now(w.links[0], 700);
+    settle(&w);
+    for (int i = 0; i < 6; i++) {
+        stand(&w, &waiters[i], i < 3 ? 0 : -1, 700);
+    }
+    for (int served = 2; served <= 6; served += 2) {
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(a3m_recv_until(w.pulls[0], &msg, A3M_NOW), A3M_OK);
+            a3m_msg_free(msg);
+            settle(&w);
+            await_all_asleep();
+            settle(&w);
+        }
+        int of_link = 0, of_any = 0;
+        for (int i = 0; i < 6; i++) {
+            *(i < 3 ? &of_link : &of_any) += caller_returned(&waiters[i].caller);
+        }
+        assert_int_equal(of_link, served / 2);
+        assert_int_equal(of_any, served / 2);
+    }
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(caller_join(&waiters[i].caller), A3M_OK);
+    }
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_passes_who_stood_behind_has_the_credit_that_is_left_elsewhere),
         cmocka_unit_test(test_passes_pollers_see_credit_that_nobody_stands_before_any_more),
+        cmocka_unit_test(test_passes_unfair_kinds_take_turns_also_for_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
