@@ -161,6 +161,70 @@ static void test_passes_pollers_see_credit_that_nobody_stands_before_any_more(vo
     end(&w);
 }
 
+/* ---- Whose credit went before it ran ------------------------------------------------------------- */
+
+/* It was given credit of the link a, which ends before its thread runs: it waits on, before who came after it. */
+static void test_passes_fair_call_whose_link_ended_before_it_ran_keeps_its_place(void **arg)
+{
+    (void)arg;
+    struct world w = make(true, 1, 1);
+    struct waiter first, second;
+    send_now(w.links[0], 5);
+    send_now(w.links[1], 5);
+    stand(&w, &first, -1, 10);
+    stand(&w, &second, -1, 10);
+    struct a3mi_turn turn = {.flags = A3MI_TURN_RECEIVE, .now = w.now};
+    a3mi_wakes_init(&turn.wakes);
+    set(w.pulls[0], A3M_OPT_CREDIT_MESSAGES, 2);
+    (void)node_turn_all(node_inside(w.to), w.now);
+    a3mi_engine_ops.turn(node_inside(w.from), &turn);
+    assert_non_null(turn.wakes.first);
+    assert_int_equal(a3m_link_end(w.links[0]), A3M_OK);
+    (void)a3mi_wakes_run(&turn.wakes);
+    await_all_asleep();
+    assert_false(caller_returned(&first.caller));
+    set(w.pulls[1], A3M_OPT_CREDIT_MESSAGES, 2);
+    settle(&w);
+    assert_int_equal(caller_join(&first.caller), A3M_OK);
+    await_all_asleep();
+    assert_false(caller_returned(&second.caller));
+    set(w.pulls[1], A3M_OPT_CREDIT_MESSAGES, 3);
+    settle(&w);
+    assert_int_equal(caller_join(&second.caller), A3M_OK);
+    end(&w);
+}
+
+/* The same; when it runs there is credit for it, which was not enough for the one behind it. */
+static void test_passes_fair_call_that_comes_back_before_a_larger_one_is_served(void **arg)
+{
+    (void)arg;
+    struct world w = make(true, 1, 10);
+    struct waiter first, second;
+    send_now(w.links[0], 5);
+    send_now(w.links[1], 700);
+    stand(&w, &first, -1, 400);
+    stand(&w, &second, -1, 700);
+    struct a3mi_turn turn = {.flags = A3MI_TURN_RECEIVE, .now = w.now};
+    a3mi_wakes_init(&turn.wakes);
+    set(w.pulls[0], A3M_OPT_CREDIT_MESSAGES, 2);
+    (void)node_turn_all(node_inside(w.to), w.now);
+    a3mi_engine_ops.turn(node_inside(w.from), &turn);
+    assert_non_null(turn.wakes.first);
+    set(w.pulls[1], A3M_OPT_CREDIT_BYTES,
+        BYTES + 200); /* 500 are left: enough for the first, not for the second */
+    (void)node_turn_all(node_inside(w.to), w.now);
+    (void)node_turn_all(node_inside(w.from), w.now);
+    assert_int_equal(a3m_link_end(w.links[0]), A3M_OK);
+    (void)a3mi_wakes_run(&turn.wakes);
+    assert_int_equal(caller_join(&first.caller), A3M_OK);
+    await_all_asleep();
+    assert_false(caller_returned(&second.caller));
+    set(w.pulls[1], A3M_OPT_CREDIT_BYTES, 5 * BYTES);
+    settle(&w);
+    assert_int_equal(caller_join(&second.caller), A3M_OK);
+    end(&w);
+}
+
 /* ---- By turns ---------------------------------------------------------------------------------- */
 
 /* Each message that is taken makes room for one more, and leaves some bytes over. */
@@ -202,6 +266,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_passes_who_stood_behind_has_the_credit_that_is_left_elsewhere),
         cmocka_unit_test(test_passes_pollers_see_credit_that_nobody_stands_before_any_more),
+        cmocka_unit_test(test_passes_fair_call_whose_link_ended_before_it_ran_keeps_its_place),
+        cmocka_unit_test(test_passes_fair_call_that_comes_back_before_a_larger_one_is_served),
         cmocka_unit_test(test_passes_unfair_kinds_take_turns_also_for_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
