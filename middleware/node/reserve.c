@@ -29,13 +29,13 @@ static uint64_t enter(struct a3mi_socket *socket, const struct a3mi_credit *cred
         return 0;
     }
     reservation->credit = *credit;
-    if (!reservation->credit.counted) {
-        reservation->credit.counted = true;
-        a3mi_link_ref(credit->link);
-    }
     if (a3mi_map64_put(&socket->reservations, number, reservation) != A3M_OK) {
         free(reservation);
         return 0;
+    }
+    if (!reservation->credit.counted) {
+        reservation->credit.counted = true;
+        a3mi_link_ref(credit->link);
     }
     return number;
 }
