@@ -71,6 +71,14 @@ bool a3mi_credit_valid(const struct a3mi_credit *credit)
     return credit->life == credit->link->life && credit->link->state == A3MI_LINK_UP && !credit->link->ended;
 }
 
+void a3mi_credit_again(struct a3mi_credit *credit, const struct a3mi_credit *wanted)
+{
+    uint64_t ticket = credit->ticket;
+    a3mi_credit_release_link(credit);
+    *credit = *wanted;
+    credit->ticket = ticket;
+}
+
 static void unreserve(struct a3mi_link *link, const struct a3mi_credit *credit)
 {
     link->reserved--;
@@ -115,7 +123,7 @@ static struct a3mi_credit_wait *next_fair(const struct a3mi_link *link, struct a
                                           struct a3mi_credit_wait *general)
 {
     struct a3mi_credit_wait *next = specific;
-    if (next == NULL || (general != NULL && general->ticket < next->ticket)) {
+    if (next == NULL || (general != NULL && general->credit->ticket < next->credit->ticket)) {
         next = general;
     }
     return fits(link, next) ? next : NULL;
@@ -128,7 +136,9 @@ static struct a3mi_credit_wait *next_unfair(struct a3mi_link *link, struct a3mi_
     struct a3mi_credit_wait *first = link->general_next ? general : specific;
     struct a3mi_credit_wait *second = link->general_next ? specific : general;
     struct a3mi_credit_wait *next = fits(link, first) ? first : fits(link, second) ? second : NULL;
-    link->general_next = next != NULL && next == specific;
+    if (next != NULL) { /* else nobody is served, and whose turn it is stays as it was */
+        link->general_next = next == specific;
+    }
     return next;
 }
 
@@ -162,12 +172,15 @@ void a3mi_credit_room(struct a3mi_socket *socket, struct a3mi_window_wait *room)
     finish(socket, wait, A3M_OK);
 }
 
-void a3mi_credit_serve(struct a3mi_link *link)
+/* As far as the link has credit. True: a call that any link would do for was among them. */
+static bool serve_link(struct a3mi_link *link)
 {
     struct a3mi_socket *socket = link->socket;
     bool fair = is_fair(socket);
+    bool any = false;
     struct a3mi_credit_wait *wait;
     while (a3mi_list_linked(&link->sendable) && (wait = next_served(link, fair)) != NULL) {
+        any |= !wait->specific;
         reserve(link, wait->credit);
         give(link, wait);
     }
@@ -176,13 +189,28 @@ void a3mi_credit_serve(struct a3mi_link *link)
         a3mi_link_wake(link, A3MI_KEY_OUT, left);
         a3mi_socket_wake(socket, A3MI_KEY_OUT, left);
     }
+    return any;
 }
 
-/* Somebody left a line unserved: those behind may need less than it did. */
+/*
+ * Somebody left a line, unserved or served by one link: at the other ones, whose credit may not have been enough for
+ * it, those behind are first, and may need less than it did.
+ */
 static void serve_all(struct a3mi_socket *socket)
 {
-    A3MI_LIST_FOREACH (it, &socket->links) {
-        a3mi_credit_serve(a3mi_container_of(it, struct a3mi_link, on_socket));
+    bool again = true;
+    while (again) {
+        again = false;
+        A3MI_LIST_FOREACH_SAFE (it, next, &socket->sendable) {
+            again |= serve_link(a3mi_container_of(it, struct a3mi_link, sendable));
+        }
+    }
+}
+
+void a3mi_credit_serve(struct a3mi_link *link)
+{
+    if (serve_link(link)) {
+        serve_all(link->socket);
     }
 }
 
@@ -207,14 +235,15 @@ static int hopeless(const struct a3mi_socket *socket, const struct a3mi_credit *
     return credit->or_none && socket->links_coming == 0 ? A3M_ENOLINK : A3M_OK;
 }
 
-/* Back into the line of the socket, at the place of its ticket. */
-static void stand_again(struct a3mi_socket *socket, struct a3mi_credit_wait *wait)
+/* Into the line of the socket, at the place of its ticket: behind all, unless it stood there before. */
+static void stand_in_place(struct a3mi_socket *socket, struct a3mi_credit_wait *wait)
 {
     struct a3mi_list *at = &socket->credit_line;
     wait->credit->link = NULL;
     a3mi_list_remove(&wait->in_line);
     while (at->prev != &socket->credit_line &&
-           a3mi_container_of(at->prev, struct a3mi_credit_wait, in_line)->ticket > wait->ticket) {
+           a3mi_container_of(at->prev, struct a3mi_credit_wait, in_line)->credit->ticket >
+               wait->credit->ticket) {
         at = at->prev;
     }
     a3mi_list_insert_before(at, &wait->in_line);
@@ -235,7 +264,7 @@ static bool revoke(struct a3mi_link *link)
             finish(socket, wait, A3M_ELINKDOWN);
         } else {
             any = true;
-            stand_again(socket, wait);
+            stand_in_place(socket, wait);
         }
     }
     return any;
@@ -369,18 +398,26 @@ void a3mi_credit_reorder(struct a3mi_socket *socket)
 static void get_in_line(struct a3mi_socket *socket, struct a3mi_credit_wait *wait, bool given)
 {
     struct a3mi_credit *credit = wait->credit;
-    wait->ticket = ++socket->last_ticket;
+    bool again = credit->ticket != 0;
+    credit->ticket = again ? credit->ticket : ++socket->last_ticket;
     wait->room = (struct a3mi_window_wait){.socket = socket, .cost = credit->cost};
     a3mi_list_init(&wait->in_line);
     a3mi_list_init(&wait->room.in_line);
     a3mi_waiter_init(&wait->waiter, A3MI_KEY_HUP, false);
+    wait->waiter.woken = given || again; /* nobody waits for it yet */
     if (given) {
-        wait->waiter.woken = true; /* nobody waits for it yet */
         give(credit->link, wait);
         return;
     }
-    a3mi_list_push_back(wait->specific ? &credit->link->credit_line : &socket->credit_line, &wait->in_line);
-    lower(socket, credit->link);
+    if (wait->specific) {
+        a3mi_list_push_back(&credit->link->credit_line, &wait->in_line);
+    } else {
+        stand_in_place(socket, wait);
+    }
+    if (again) {
+        serve_all(socket); /* it may be before one that there was not enough for */
+    }
+    lower(socket, wait->specific ? credit->link : NULL);
 }
 
 /* Out of line unserved, for `result`: what it had is for those behind, who may also need less than it did. */

@@ -39,6 +39,7 @@ struct a3mi_credit {
     size_t size;            /* of the message, bytes */
     uint64_t cost;          /* the room that it needs in the outbox; 0: none, it is for later */
     bool or_none;           /* A3M_ENOLINK when no link is up or coming up */
+    uint64_t ticket;        /* its place, once it stood in line; 0: it has none */
     uint64_t handle;        /* of the link that it was given of */
     uint32_t life;          /* of that link, when it was given */
     bool counted;           /* it holds the link */
@@ -49,7 +50,6 @@ struct a3mi_credit_wait {
     struct a3mi_waiter waiter; /* for what ends the wait otherwise */
     struct a3mi_list in_line;  /* for credit; then, with the credit of a link, in that link's `room_line` */
     struct a3mi_window_wait room;
-    uint64_t ticket;
     struct a3mi_credit *credit;
     bool specific; /* one link only will do */
     bool given;    /* it has credit, and waits for room */
@@ -66,6 +66,8 @@ struct a3mi_credit_wait {
 int a3mi_credit_get(struct a3m_base *socket, struct a3mi_credit *credit, a3m_time deadline);
 /* Whether what was got still stands: the link may have gone down since. */
 bool a3mi_credit_valid(const struct a3mi_credit *credit);
+/* It does not: what was wanted is wanted again, at the place that the call had in line. */
+void a3mi_credit_again(struct a3mi_credit *credit, const struct a3mi_credit *wanted);
 /* What was got was used, or went with its link: lets go of the link, which may be freed by it. */
 void a3mi_credit_release_link(struct a3mi_credit *credit);
 /* Gives back what was got, unused: the next in line has it. */

@@ -211,6 +211,7 @@ struct a3m_base {
     struct a3mi_list readable;
     size_t inbox_count;
     size_t inbox_promised;         /* of these: for receives that were woken, and have not run yet */
+    size_t receives_behind;        /* that wait at a link whose messages are for others, in the fair order */
     size_t links_up, links_coming; /* coming: requesting or retrying */
     struct a3mi_pollable pollable; /* who waits for the socket: messages, any link with credit, ... */
     struct a3mi_list credit_line;  /* calls that wait for credit of any link (credit.h) */

@@ -123,7 +123,10 @@ static int park(struct source *from, a3m_time deadline, bool *had_turn)
     a3mi_waiter_init(&self.waiter, A3MI_KEY_IN | (link != NULL || from->or_none ? A3MI_KEY_NONE : 0u), true);
     self.waiter.entry.ops = &recv_ops;
     a3mi_waitq_add(queue, &self.waiter.entry);
+    bool behind = link != NULL && !a3mi_fifo_empty(&link->inbox);
+    socket->receives_behind += behind;
     result = a3mi_socket_park(socket, &self.waiter, deadline);
+    socket->receives_behind -= behind;
     socket->inbox_promised -= self.promised;
     *had_turn = self.promised;
     if (socket->closed) {
@@ -132,12 +135,19 @@ static int park(struct source *from, a3m_time deadline, bool *had_turn)
     return result == A3M_EINTR ? a3mi_fail(A3M_EINTR, "a signal arrived") : result;
 }
 
-/* [socket] A message is there that this thread was woken for and leaves: the next one has it. */
-static void hand_on(const struct source *from)
+/*
+ * [socket] A thread that was woken for a message is done with its turn. What it was woken for may be left, as it found
+ * none, or took another one's: that is for who waits for any, or for a link that has one.
+ */
+static void hand_on(struct a3mi_socket *socket)
 {
-    struct a3mi_link *link = link_of(from);
-    if (link == NULL || a3mi_link_wake(link, A3MI_KEY_IN, 1) == 0) {
-        a3mi_socket_wake(from->socket, A3MI_KEY_IN, 1);
+    if (socket->inbox_count <= socket->inbox_promised || a3mi_socket_wake(socket, A3MI_KEY_IN, 1) > 0) {
+        return;
+    }
+    A3MI_LIST_FOREACH (it, &socket->readable) {
+        if (a3mi_link_wake(a3mi_container_of(it, struct a3mi_link, readable), A3MI_KEY_IN, 1) > 0) {
+            return;
+        }
     }
 }
 
@@ -157,8 +167,8 @@ static int wait_readable(struct source *from, a3m_time deadline, bool *looked, b
     if (result == A3M_ETIMEDOUT && *had_turn && has_message(from)) {
         return A3M_OK;
     }
-    if (result != A3M_OK && *had_turn && has_message(from)) {
-        hand_on(from);
+    if (result != A3M_OK && *had_turn) {
+        hand_on(from->socket);
     }
     if (result == A3M_ETIMEDOUT) {
         return try_form ? A3M_OK : a3mi_fail(A3M_ETIMEDOUT, "the deadline passed, and no message came");
@@ -183,6 +193,9 @@ static int recv_many(struct source *from, a3m_msg **msgs, size_t max, a3m_time d
         while (n < max && ((n == 0 && had_turn) || may_pass(socket)) &&
                (msgs[n] = take(from, &carry)) != NULL) {
             n++;
+        }
+        if (had_turn && (n == 0 || socket->receives_behind > 0)) {
+            hand_on(socket);
         }
         if (n == 0) {
             result = max > 0 ? wait_readable(from, deadline, &looked, &had_turn)

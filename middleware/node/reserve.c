@@ -29,13 +29,13 @@ static uint64_t enter(struct a3mi_socket *socket, const struct a3mi_credit *cred
         return 0;
     }
     reservation->credit = *credit;
-    if (!reservation->credit.counted) {
-        reservation->credit.counted = true;
-        a3mi_link_ref(credit->link);
-    }
     if (a3mi_map64_put(&socket->reservations, number, reservation) != A3M_OK) {
         free(reservation);
         return 0;
+    }
+    if (!reservation->credit.counted) {
+        reservation->credit.counted = true;
+        a3mi_link_ref(credit->link);
     }
     return number;
 }
@@ -50,13 +50,12 @@ static int reserve(struct a3mi_socket *socket, struct a3mi_credit *credit, a3m_c
         return a3mi_fail(A3M_EINVAL, "no place for a reservation");
     }
     while (!socket->closed) {
-        *credit = wanted;
         result = a3mi_credit_get(socket, credit, deadline);
         if (result != A3M_OK) {
             return result;
         }
         if (!a3mi_credit_valid(credit)) {
-            a3mi_credit_release_link(credit); /* it went down before this thread ran */
+            a3mi_credit_again(credit, &wanted); /* it went down before this thread ran */
             if (wanted.link != NULL) {
                 return a3mi_fail(A3M_ELINKDOWN, "the link to %s/%s ended", wanted.link->peer_node.s,
                                  wanted.link->peer_tag.s);

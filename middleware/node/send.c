@@ -43,20 +43,17 @@ static int send_locked(struct a3mi_socket *socket, a3m_msg *msg, struct a3mi_cre
     const struct a3mi_credit wanted = *credit;
     int result = A3M_OK;
     while (!socket->closed) {
-        *credit = wanted;
         credit->cost = a3mi_window_cost(credit->size);
         result = a3mi_credit_get(socket, credit, deadline);
         if (result != A3M_OK) {
             return result;
         }
-        bool valid = a3mi_credit_valid(credit);
-        if (valid) {
+        if (a3mi_credit_valid(credit)) {
             a3mi_send_put(credit, msg);
-        }
-        a3mi_credit_release_link(credit);
-        if (valid) {
+            a3mi_credit_release_link(credit);
             return A3M_OK;
         }
+        a3mi_credit_again(credit, &wanted);
         a3mi_window_give_back(socket, wanted.size);
         if (wanted.link != NULL) {
             return a3mi_fail(A3M_ELINKDOWN, "the link to %s/%s ended: %s", wanted.link->peer_node.s,

@@ -6,7 +6,9 @@
  *
  * No wake is lost. Who gets in line looks for room once more, under the line's
  * lock. Room comes about only where what is taken falls below the bound, and
- * whoever lets it fall sets `window_waiting`, then looks at the line.
+ * whoever lets it fall sets `window_waiting`, then looks at the line. What is
+ * taken is in two numbers: whether it fell by one's own doing is known in the engine
+ * only, where nobody else changes the other one. Who is not there looks in any case.
  */
 #include "node/window.h"
 
@@ -247,6 +249,7 @@ void a3mi_window_give_back(struct a3mi_socket *socket, size_t size)
     struct a3mi_node *node = socket->node;
     struct a3mi_turn turn = {0};
     a3mi_window_return(node, 1, size);
+    atomic_store(&node->window_waiting, 1); /* units may have become fewer at the same time */
     a3mi_socket_unlock(socket);
     a3mi_wakes_init(&turn.wakes);
     a3mi_window_tell(node, &turn);

@@ -60,7 +60,7 @@ bool a3mi_window_stand(struct a3mi_node *node, struct a3mi_window_wait *wait);
 /* [socket] Leaves the line unserved. */
 void a3mi_window_leave(struct a3mi_node *node, struct a3mi_window_wait *wait);
 
-/* Messages of links are wholly in units, or given up: what they took is free, which a3mi_window_tell tells. */
+/* [engine] Messages of links are wholly in units, or given up: what they took is free, which a3mi_window_tell tells. */
 void a3mi_window_return(struct a3mi_node *node, uint64_t messages, uint64_t bytes);
 /* [engine] At the end of a turn: so many bytes of units are not acknowledged. */
 void a3mi_window_units(struct a3mi_node *node, uint64_t bytes);
