@@ -73,6 +73,12 @@ void a3mi_credit_release_link(struct a3mi_credit *credit);
 /* Gives back what was got, unused: the next in line has it. */
 void a3mi_credit_return(struct a3mi_credit *credit);
 
+/*
+ * Whether a3m_base_send_any of the calling thread found nothing to send on since this was asked last: no link, credit or
+ * room. What any other message finds is no better, unless it is smaller.
+ */
+bool a3mi_send_any_failed(void);
+
 /* Sends a message of at most its size with it, whose room was taken. It, the credit and the room are the outbox's from here on. */
 void a3mi_send_put(const struct a3mi_credit *credit, a3m_msg *msg);
 

@@ -40,6 +40,7 @@ struct a3mi_link *a3mi_link_new(struct a3mi_socket *socket, bool incoming)
     a3mi_list_init(&link->by_wish.list);
     a3mi_list_init(&link->by_pair.list);
     a3mi_list_init(&link->drains);
+    a3mi_list_init(&link->scheduled);
     a3mi_receipts_init(&link->receipts);
     a3mi_list_init(&link->taken_unsaid.in_line);
     a3mi_list_init(&link->credit_line);

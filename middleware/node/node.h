@@ -146,6 +146,7 @@ struct a3mi_link {
     uint64_t pushed;                   /* messages put into the outbox, in all its lives */
     uint64_t settled;                  /* of these: acknowledged, or given up; in their order */
     struct a3mi_list drains;           /* calls that wait for some of them (drain.c) */
+    struct a3mi_list scheduled;        /* messages whose time has come, and that wait (schedule.c) */
     uint64_t sent, sent_bytes;         /* of this life: numbered and put into the outbox */
     uint64_t reserved, reserved_bytes; /* credit given to calls that have not used it yet (credit.h) */
     struct a3mi_list credit_line;      /* calls that wait for credit of this link */
@@ -209,6 +210,7 @@ struct a3m_base {
     struct a3mi_buckets wishes; /* the same, by what was asked for */
     struct a3mi_list sendable;
     struct a3mi_list readable;
+    struct a3mi_list scheduled; /* messages whose time has come, and that wait (schedule.c) */
     size_t inbox_count;
     size_t inbox_promised;         /* of these: for receives that were woken, and have not run yet */
     size_t receives_behind;        /* that wait at a link whose messages are for others, in the fair order */

@@ -24,8 +24,10 @@ struct a3mi_schedule {
     a3m_msg *msg; /* NULL: sent, or the caller's again */
     int64_t at;   /* ns */
     bool commanded;
-    struct a3mi_waitq_entry watch; /* TRYING and BLOCKED: hears that something is possible */
-    bool heard;                    /* TRYING: it did, perhaps after the attempt looked */
+    struct a3mi_list in_line; /* of its link's, or its socket's */
+    struct a3mi_waitq_entry
+        watch;  /* TRYING, and BLOCKED at the head of the line or in none: hears of what is possible */
+    bool heard; /* TRYING: it did, perhaps after the attempt looked */
 };
 
 static void unref(struct a3mi_schedule *s)
@@ -90,6 +92,55 @@ static bool on_possible(struct a3mi_waitq_entry *entry, uint32_t keys, struct a3
 static const struct a3mi_waitq_ops watch_ops = {.wake = on_possible};
 
 /*
+ * The line: messages that nothing could be sent on when they were tried, in the order of their times. The first alone
+ * watches, and who goes has the next one tried: what there is, is given out in that order, and each that is given
+ * costs an attempt, not one of everybody. One that its type would have sent to a link of the type's choice, as
+ * routers do, stands in none, and holds nobody up.
+ */
+static struct a3mi_list *line_of(const struct a3mi_schedule *s)
+{
+    return s->link != NULL ? &s->link->scheduled : &s->socket->scheduled;
+}
+
+/* [socket] Who comes first now is tried. The caller carries it. */
+static void next_in_line(struct a3mi_list *line)
+{
+    struct a3mi_list *first = a3mi_list_first(line);
+    if (first != NULL) {
+        struct a3mi_schedule *s = a3mi_container_of(first, struct a3mi_schedule, in_line);
+        if (s->state == BLOCKED) {
+            a3mi_waitq_remove(&s->watch);
+            again(s);
+        }
+    }
+}
+
+/* [socket] */
+static void leave_line(struct a3mi_schedule *s)
+{
+    struct a3mi_list *line = line_of(s);
+    bool first = a3mi_list_first(line) == &s->in_line;
+    if (a3mi_list_linked(&s->in_line)) {
+        a3mi_list_remove(&s->in_line);
+    }
+    if (first) {
+        next_in_line(line);
+    }
+}
+
+/* [socket] Behind others there is nothing to try. True: it waits there. */
+static bool join_line(struct a3mi_schedule *s)
+{
+    struct a3mi_list *line = line_of(s);
+    if (s->socket->closed || a3mi_list_linked(&s->in_line) || a3mi_list_empty(line)) {
+        return false;
+    }
+    a3mi_list_push_back(line, &s->in_line);
+    s->state = BLOCKED;
+    return true;
+}
+
+/*
  * [socket] From before the attempt on: what happens during it is not missed. That something is possible at that moment
  * says nothing: there may be credit, and too little of it.
  */
@@ -151,9 +202,14 @@ static bool may_succeed_later(const struct a3mi_schedule *s, int result)
     }
 }
 
-/* [socket] After an attempt that failed. */
-static void wait_further(struct a3mi_schedule *s)
+/* [socket] After an attempt that failed; `anywhere`: any link would have done, or there is but one. */
+static void wait_further(struct a3mi_schedule *s, bool anywhere)
 {
+    if (!anywhere) {
+        leave_line(s);
+    } else if (!a3mi_list_linked(&s->in_line)) {
+        a3mi_list_push_back(line_of(s), &s->in_line);
+    }
     if (s->heard) {
         again(s);
     } else {
@@ -167,10 +223,17 @@ static void attempt(struct a3mi_node *node, struct a3mi_after *after)
     struct a3mi_schedule *s = a3mi_container_of(after, struct a3mi_schedule, attempt);
     a3m_msg *rest = NULL;
     a3mi_socket_lock(s->socket);
+    if (join_line(s)) {
+        a3mi_socket_unlock(s->socket);
+        unref(s);
+        return;
+    }
     watch(s);
     bool closed = s->socket->closed;
     a3mi_socket_unlock(s->socket);
+    (void)a3mi_send_any_failed();
     int result = closed ? A3M_ECLOSED : try_send(s);
+    bool anywhere = s->link != NULL || a3mi_send_any_failed();
     a3mi_socket_lock(s->socket);
     bool over = !may_succeed_later(s, result);
     if (over) {
@@ -182,8 +245,9 @@ static void attempt(struct a3mi_node *node, struct a3mi_after *after)
         s->msg = NULL;
         s->state = OVER;
         command(s);
+        leave_line(s);
     } else {
-        wait_further(s);
+        wait_further(s, anywhere);
     }
     a3mi_socket_unlock(s->socket);
     a3mi_node_carry(node); /* before the handle ends: a node that closes waits for that, and stops then */
@@ -251,6 +315,7 @@ uint64_t a3mi_schedules_drop(struct a3mi_node *node)
         bool ours = s->state != OVER && s->state != TRYING; /* one that is being tried ends by itself */
         if (ours) {
             a3mi_waitq_remove(&s->watch);
+            a3mi_list_remove(&s->in_line);
             s->state = OVER;
             a3mi_receipt_drop(s->socket, s->msg, A3M_ECLOSED);
             a3m_msg_free(s->msg);
@@ -292,6 +357,7 @@ static struct a3mi_schedule *new_schedule(struct a3mi_socket *socket, struct a3m
     s->due.fire = on_due;
     a3mi_list_init(&s->all);
     a3mi_list_init(&s->watch.list);
+    a3mi_list_init(&s->in_line);
     return s;
 }
 
@@ -371,6 +437,7 @@ int a3m_scheduled_cancel(a3m_scheduled handle, a3m_msg **msg)
         *msg = s->msg;
         s->msg = NULL;
         command(s);
+        leave_line(s);
     }
     a3mi_socket_unlock(s->socket);
     if (ours) {

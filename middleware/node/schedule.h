@@ -9,6 +9,8 @@
  *                    │   something is possible  ▼                                        │
  *                    └──────────────────────BLOCKED ── cancel ───────────────────────────┘
  *
+ * BLOCKED stand in a line, of the socket or of the link that was named, and its first is tried when something is possible.
+ *
  * Its time is an event of the reader thread's queue, like a LinkRetryEvent; the
  * attempt is made on the reader thread after the turn, with no lock held, as the
  * type of the socket has it, and never blocks.

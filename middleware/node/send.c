@@ -9,6 +9,15 @@
 #include "base/error.h"
 #include "node/credit.h"
 
+static _Thread_local bool any_failed;
+
+bool a3mi_send_any_failed(void)
+{
+    bool failed = any_failed;
+    any_failed = false;
+    return failed;
+}
+
 /* [socket] The message, the credit for it and its room are the outbox's from here on. */
 void a3mi_send_put(const struct a3mi_credit *credit, a3m_msg *msg)
 {
@@ -87,6 +96,7 @@ int a3m_base_send_any(a3m_base *base, a3m_msg *msg, a3m_link *used, bool or_none
     if (result == A3M_OK) {
         a3mi_node_carry_message(base->node, credit.size);
     }
+    any_failed |= result < 0;
     look(base->node, result, deadline);
     return result;
 }

@@ -184,6 +184,7 @@ static struct a3mi_socket *new_socket(struct a3mi_node *node, const a3m_socket_t
     socket->options.values[A3M_OPT_ORDERED] = !type->unordered;
     a3mi_list_init(&socket->on_node);
     a3mi_list_init(&socket->links);
+    a3mi_list_init(&socket->scheduled);
     a3mi_buckets_init(&socket->wishes);
     a3mi_list_init(&socket->sendable);
     a3mi_list_init(&socket->readable);
