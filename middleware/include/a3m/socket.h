@@ -306,7 +306,8 @@ A3M_API int a3m_send_bytes(a3m_socket socket, const void *bytes, size_t size, a3
  * (or a3m_link_send) does. Takes `msg` over on success. Does not block. What cannot be sent by then, because its
  * socket is closed or its link has ended, is dropped, counted (a3m_node_stats.scheduled_dropped) and told
  * (a3m_node_config.report). Of a link that is not up it waits; calls that wait for credit go before it, and
- * those that wait themselves go in the order of their times, the large and the small. What a node had not sent when it closed is among the undelivered ones of its report. `scheduled` may be NULL.
+ * those that wait go in the order of their times, the large and the small. What a node had not sent when it
+ * closed is among the undelivered ones of its report. `scheduled` may be NULL.
  * A3M_ENOTSUP, A3M_ENOMEM.
  */
 A3M_API int a3m_send_at(a3m_socket socket, a3m_msg *msg, a3m_time at, a3m_scheduled *scheduled);
