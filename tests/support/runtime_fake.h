@@ -129,10 +129,10 @@ static inline void fake_after(void *arg, void *what)
     struct fake *f = arg;
 
     (void)what;
-    (void)atomic_fetch_add(&f->afters, 1);
     if (f->handler != NULL) {
         f->handler(f);
     }
+    (void)atomic_fetch_add(&f->afters, 1); /* it is over */
 }
 
 static inline struct a3mi_reader_config fake_config(void)

@@ -52,7 +52,7 @@ static inline void set_up_started(struct fixture *fx, struct a3mi_reader_config 
 /* After the first of the turns of the start: so the second, which is the last, has an end to be seen as well. */
 static inline void after_the_start(struct fake *fake)
 {
-    if (atomic_load(&fake->afters) == 1) {
+    if (atomic_load(&fake->afters) == 0) {
         atomic_store(&fake->after, fake);
     }
 }
@@ -69,6 +69,7 @@ static inline void set_up_asleep(struct fixture *fx, struct a3mi_reader_config c
     assert_int_equal(a3mi_reader_start(fx->fake.reader), 0);
     EVENTUALLY(atomic_load(&fx->fake.afters) == 2);
     atomic_store(&fx->fake.afters, 0);
+    fx->fake.handler = NULL;
 }
 
 static inline void tear_down(struct fixture *fx)
