@@ -49,6 +49,9 @@ static int reserve(struct a3mi_socket *socket, struct a3mi_credit *credit, a3m_c
     if (out == NULL) {
         return a3mi_fail(A3M_EINVAL, "no place for a reservation");
     }
+    if (credit->size > A3M_MESSAGE_CEILING) {
+        return a3mi_fail(A3M_EMSGSIZE, "no message has %zu bytes", credit->size);
+    }
     while (!socket->closed) {
         result = a3mi_credit_get(socket, credit, deadline);
         if (result != A3M_OK) {

@@ -16,6 +16,7 @@
 
 #include "asleep.h"
 #include "caller.h"
+#include "node/node.h"
 #include "node_fixture.h"
 
 #define OK(call) assert_int_equal((call), A3M_OK)
@@ -162,6 +163,29 @@ static void test_reservation_is_used_once_or_given_back_once(void **arg)
     close_flow(&flow);
 }
 
+/* A peer says that it takes messages of any size: what is set aside stays within what a message can have. */
+static void test_reservation_larger_than_any_message_is_refused(void **arg)
+{
+    (void)arg;
+    struct flow flow;
+    a3m_credit credit;
+    void *obj;
+    open_flow(&flow, 10, 1000);
+    assert_int_equal(a3mi_registry_get(flow.link.v, A3MI_KIND_LINK, &obj), A3M_OK);
+    struct a3mi_link *link = obj;
+    a3mi_socket_lock(link->socket);
+    link->peer_max_message = UINT64_MAX;
+    a3mi_socket_unlock(link->socket);
+    a3mi_registry_put(flow.link.v);
+    assert_int_equal(a3m_socket_reserve(flow.push, A3M_MESSAGE_CEILING + 1, &credit, NULL, A3M_NOW),
+                     A3M_EMSGSIZE);
+    assert_int_equal(a3m_link_reserve(flow.link, SIZE_MAX, &credit, A3M_NOW), A3M_EMSGSIZE);
+    assert_int_equal(info_of(flow.link).reserved_messages, 0);
+    OK(a3m_socket_reserve(flow.push, A3M_MESSAGE_CEILING, &credit, NULL, A3M_NOW));
+    OK(a3m_release(flow.push, credit));
+    close_flow(&flow);
+}
+
 static void test_reservation_on_another_socket_is_none(void **arg)
 {
     (void)arg;
@@ -172,6 +196,9 @@ static void test_reservation_on_another_socket_is_none(void **arg)
     OK(a3m_link_reserve(flow.link, 10, &credit, A3M_NOW));
     assert_int_equal(a3m_release(other, credit), A3M_ENOENT);
     assert_int_equal(a3m_socket_reserve(flow.pull, 1, &credit, NULL, A3M_NOW), A3M_ENOTSUP);
+    assert_int_equal(a3m_socket_reserve(flow.push, A3M_MESSAGE_CEILING + 1, &credit, NULL, A3M_NOW),
+                     A3M_EMSGSIZE);
+    assert_int_equal(a3m_socket_reserve(flow.push, SIZE_MAX, &credit, NULL, A3M_NOW), A3M_EMSGSIZE);
     assert_int_equal(a3m_link_reserve(flow.back, 1, &credit, A3M_NOW), A3M_ENOTSUP);
     close_flow(&flow);
 }
@@ -466,6 +493,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reservation_is_used_once_or_given_back_once),
+        cmocka_unit_test(test_reservation_larger_than_any_message_is_refused),
         cmocka_unit_test(test_reservation_on_another_socket_is_none),
         cmocka_unit_test(test_reservation_given_back_wakes_the_next),
         cmocka_unit_test(test_reservation_used_by_a_smaller_message_the_rest_is_the_next_ones),

@@ -30,7 +30,8 @@ A3M_BEGIN_DECLS
 
 typedef enum a3m_receipt_kind {
     /*
-     * The peer's node has the message: it will not be lost or doubled on the way. Told in the order in which the
+     * The peer's node has the message: it will not be lost or doubled on the way. Not that it will be taken: when the
+     * peer's socket closes, or the peer ends the link by force, it is dropped there, and counted. Told in the order in which the
      * messages of a link were sent, also when it lets them overtake one another (A3M_OPT_ORDERED): but for one that
      * was taken before those sent earlier arrived, of which it is told just before TAKEN.
      */
