@@ -10,7 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
-static _Thread_local char detail[A3MI_ERROR_DETAIL_SIZE];
+/* Of the thread's calls, and of what it does besides. */
+static _Thread_local char details[2][A3MI_ERROR_DETAIL_SIZE];
+static _Thread_local bool is_aside;
+
+bool a3mi_detail_aside(bool aside)
+{
+    bool before = is_aside;
+
+    is_aside = aside;
+    return before;
+}
 
 const char *a3m_strerror(int code)
 {
@@ -54,7 +64,7 @@ const char *a3m_strerror(int code)
 
 const char *a3m_error_detail(void)
 {
-    return detail;
+    return details[is_aside];
 }
 
 int a3mi_fail(int code, const char *fmt, ...)
@@ -70,27 +80,15 @@ int a3mi_fail(int code, const char *fmt, ...)
     if (n < 0) {
         text[0] = '\0';
     }
-    memcpy(detail, text, strlen(text) + 1);
+    memcpy(details[is_aside], text, strlen(text) + 1);
     errno = saved_errno;
     return code;
 }
 
 int a3mi_fail_plain(int code)
 {
-    detail[0] = '\0';
+    details[is_aside][0] = '\0';
     return code;
-}
-
-void a3mi_detail_keep(struct a3mi_detail *kept)
-{
-    kept->saved_errno = errno;
-    memcpy(kept->text, detail, strlen(detail) + 1);
-}
-
-void a3mi_detail_put_back(const struct a3mi_detail *kept)
-{
-    memcpy(detail, kept->text, strlen(kept->text) + 1);
-    errno = kept->saved_errno;
 }
 
 int a3mi_fail_os(int err, const char *what)

@@ -7,6 +7,8 @@
 #ifndef A3MI_ERROR_H
 #define A3MI_ERROR_H
 
+#include <stdbool.h>
+
 #include <a3m/errors.h>
 
 /* Bytes of the longest detail text, final NUL included; longer ones are cut. */
@@ -22,13 +24,11 @@ int a3mi_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3
 /* The same with nothing to say: the detail becomes "", and the one of an earlier failure does not linger. */
 int a3mi_fail_plain(int code);
 
-/* The detail and errno, while something else is done in between that may fail in its own way. */
-struct a3mi_detail {
-    char text[A3MI_ERROR_DETAIL_SIZE];
-    int saved_errno;
-};
-void a3mi_detail_keep(struct a3mi_detail *kept);
-void a3mi_detail_put_back(const struct a3mi_detail *kept);
+/*
+ * With true: what the calling thread fails in from here on is of something else than the call that it is in (an engine
+ * turn that it runs in passing), and has a detail of its own. Put back by what this returned. Costs two stores.
+ */
+bool a3mi_detail_aside(bool aside);
 
 /*
  * What the operating system refused, `err` being an errno value: the detail says

@@ -6,6 +6,7 @@
  */
 #include "node/node.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,27 +22,32 @@ struct report {
     char text[600];
 };
 
+/* turn->after is the last, whose `next` is the first. */
 void a3mi_turn_add_after(struct a3mi_turn *turn, struct a3mi_after *after)
 {
-    struct a3mi_after **end = (struct a3mi_after **)&turn->after;
-    while (*end != NULL) {
-        end = &(*end)->next;
+    struct a3mi_after *last = turn->after;
+    after->next = last != NULL ? last->next : after;
+    if (last != NULL) {
+        last->next = after;
     }
-    after->next = NULL;
-    *end = after;
+    turn->after = after;
 }
 
 void a3mi_node_after(struct a3mi_node *node, void *what)
 {
-    struct a3mi_after *after = what;
-    struct a3mi_detail detail; /* the call that this interrupts may have failed already, and have said why */
-    a3mi_detail_keep(&detail);
-    while (after != NULL) {
+    const struct a3mi_after *last = what;
+    struct a3mi_after *after = last->next;
+    int saved_errno = errno; /* the call that this interrupts may have failed already, and have said why */
+    bool aside = a3mi_detail_aside(true);
+    bool more = true;
+    while (more) {
         struct a3mi_after *next = after->next; /* it may be gone once it was run */
+        more = after != last;
         after->run(node, after);
         after = next;
     }
-    a3mi_detail_put_back(&detail);
+    (void)a3mi_detail_aside(aside);
+    errno = saved_errno;
 }
 
 static void tell(struct a3mi_node *node, struct a3mi_after *after)

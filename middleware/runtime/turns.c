@@ -10,6 +10,7 @@
  */
 #include <pthread.h>
 
+#include "base/error.h"
 #include "runtime/clock.h"
 #include "runtime/eventfd.h"
 #include "runtime/reader_parts.h"
@@ -103,7 +104,10 @@ static void one_turn(struct a3mi_reader *reader, const struct rounds *rounds, st
         return;
     }
     a3mi_reader_count(&reader->counters.turns);
+    bool aside = a3mi_detail_aside(
+        true); /* the call that this is part of may have failed, and have said why */
     reader->ops.turn(reader->arg, turn);
+    (void)a3mi_detail_aside(aside);
 }
 
 /* [engine; let go here] */

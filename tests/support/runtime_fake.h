@@ -21,6 +21,7 @@
 
 #include <a3m/errors.h>
 
+#include "base/error.h"
 #include "base/list.h"
 #include "runtime/clock.h"
 #include "runtime/reader.h"
@@ -52,6 +53,7 @@ struct fake {
     /* What turns do, to be set by a test. [atomic] */
     _Atomic int64_t deadline, event_deadline; /* when due, they move to never */
     _Atomic bool want_write;
+    _Atomic bool fails; /* in something that the turn does besides */
     _Atomic(void *) after;
 
     /* What was seen. [atomic] */
@@ -112,6 +114,9 @@ static inline void fake_turn(void *arg, struct a3mi_turn *turn)
         (void)atomic_fetch_add(&f->sent, 1);
         free(m);
         turn->more = n == 63;
+    }
+    if (atomic_load(&f->fails)) {
+        (void)a3mi_fail(A3M_EOS, "of the turn");
     }
     if ((turn->flags & A3MI_TURN_RECEIVE) != 0) {
         fake_receive(f, turn);

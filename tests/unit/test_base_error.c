@@ -72,6 +72,22 @@ static void test_fail_long_text_is_cut(void **state)
     assert_int_equal(strlen(a3m_error_detail()), A3MI_ERROR_DETAIL_SIZE - 1);
 }
 
+static void test_fail_aside_leaves_the_detail_as_it_is(void **state)
+{
+    (void)state;
+    a3mi_fail(A3M_EINVAL, "of the call");
+    const char *text = a3m_error_detail();
+    bool before = a3mi_detail_aside(true);
+    assert_false(before);
+    a3mi_fail(A3M_EINVAL, "besides");
+    assert_string_equal(a3m_error_detail(), "besides"); /* for a hook that asks */
+    assert_true(a3mi_detail_aside(true));
+    (void)a3mi_fail_plain(A3M_EINVAL);
+    assert_true(a3mi_detail_aside(before));
+    assert_string_equal(a3m_error_detail(), "of the call");
+    assert_ptr_equal(a3m_error_detail(), text);
+}
+
 static void *fail_elsewhere(void *arg)
 {
     int *was_empty = arg;
@@ -103,6 +119,7 @@ int main(void)
         cmocka_unit_test(test_fail_plain_clears_text),
         cmocka_unit_test(test_fail_with_own_detail_as_argument_wraps_it),
         cmocka_unit_test(test_fail_long_text_is_cut),
+        cmocka_unit_test(test_fail_aside_leaves_the_detail_as_it_is),
         cmocka_unit_test(test_detail_belongs_to_its_thread),
     };
 

@@ -81,6 +81,20 @@ static void test_reader_after_runs_once_the_turn_is_over(void **state)
     tear_down(&fx);
 }
 
+static void test_reader_turn_of_a_call_leaves_its_error_detail(void **state)
+{
+    struct fixture fx;
+
+    (void)state;
+    set_up_asleep(&fx, fake_config());
+    (void)a3mi_fail(A3M_EINVAL, "of an earlier call");
+    atomic_store(&fx.fake.fails, true);
+    fake_send(&fx.fake, 1); /* runs the turn itself */
+    assert_int_equal(fx.fake.sent, 1);
+    assert_string_equal(a3m_error_detail(), "of an earlier call");
+    tear_down(&fx);
+}
+
 struct entered {
     struct fixture *fx;
     struct fake_message *message;
@@ -206,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_reader_nobody_waits_the_thread_receives),
         cmocka_unit_test(test_reader_signal_runs_a_turn),
         cmocka_unit_test(test_reader_after_runs_once_the_turn_is_over),
+        cmocka_unit_test(test_reader_turn_of_a_call_leaves_its_error_detail),
         cmocka_unit_test(test_reader_enter_owes_what_a_turn_owes),
         cmocka_unit_test(test_reader_enter_before_start_only_runs_the_function),
         cmocka_unit_test(test_reader_protocol_deadline_runs_a_turn),
