@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What test_lines_random found, one test each. The nodes are never started, and one thread runs at a time (stage.h).
+ * covers F9
+ */
+#include "node_pair.h"
+#include "stage.h"
+
+#include <string.h>
+
+struct call {
+    const struct node_pair *pair;
+    a3m_link link; /* a receive's */
+    struct stage_actor actor;
+};
+
+static void begin(struct call *call, struct node_pair *pair)
+{
+    static struct stage_actor *actors[1];
+    memset(call, 0, sizeof(*call));
+    memset(pair, 0, sizeof(*pair));
+    call->pair = pair;
+    actors[0] = &call->actor;
+    stage_open(actors, 1);
+    node_pair_make_linked(pair);
+}
+
+static void end(struct node_pair *pair)
+{
+    stage_close();
+    node_pair_end(pair);
+}
+
+static int receive(void *arg)
+{
+    const struct call *call = arg;
+    a3m_msg *msg;
+    return a3m_link_recv(call->link, &msg, A3M_FOREVER);
+}
+
+/* The link is being ended already, and who is to answer that has not yet: the receive does not wait for that. */
+static void test_found_socket_that_closes_wakes_receive_by_link_that_is_being_ended(void **arg)
+{
+    (void)arg;
+    struct node_pair pair;
+    struct call call;
+    begin(&call, &pair);
+    call.link.v = node_only_link(pair.in_b)->handle;
+    stage_call(&call.actor, receive, &call);
+    assert_int_equal(call.actor.state, STAGE_ASLEEP);
+    assert_int_equal(a3m_link_end(call.link), A3M_OK);
+    if (call.actor.woken) {
+        stage_resume(&call.actor, A3M_OK);
+    }
+    assert_int_equal(call.actor.state, STAGE_ASLEEP);
+    assert_int_equal(a3m_socket_close(pair.pull), A3M_OK);
+    assert_true(call.actor.woken);
+    stage_resume(&call.actor, A3M_OK);
+    assert_int_equal(call.actor.state, STAGE_IDLE);
+    assert_int_equal(call.actor.result, A3M_ECLOSED);
+    end(&pair);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_found_socket_that_closes_wakes_receive_by_link_that_is_being_ended),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
