@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What test_lines_random found, one test each. The nodes are never started, and one thread runs at a time (stage.h).
- * covers F9
+ * covers F9 F10
  */
 #include "node_pair.h"
 #include "stage.h"
@@ -61,10 +61,45 @@ static void test_found_socket_that_closes_wakes_receive_by_link_that_is_being_en
     end(&pair);
 }
 
+static int send_one(void *arg)
+{
+    const struct call *call = arg;
+    a3m_msg *msg = test_msg("m");
+    int result = a3m_send_until(call->pair->push, msg, A3M_FOREVER);
+    if (result != A3M_OK) {
+        a3m_msg_free(msg);
+    }
+    return result;
+}
+
+/* It was served when the signal came, so that it would have sent; then the link ends, and it would wait again. */
+static void test_found_signal_that_came_too_late_ends_the_wait_for_another_link(void **arg)
+{
+    (void)arg;
+    struct node_pair pair;
+    struct call call;
+    begin(&call, &pair);
+    assert_int_equal(a3m_socket_set(pair.push, A3M_OPT_EINTR, 1), A3M_OK);
+    assert_int_equal(a3m_socket_set(pair.pull, A3M_OPT_CREDIT_MESSAGES, 1), A3M_OK);
+    node_pair_settle(&pair);
+    assert_int_equal(a3m_send_until(pair.push, test_msg("m"), A3M_NOW), A3M_OK);
+    stage_call(&call.actor, send_one, &call);
+    assert_int_equal(call.actor.state, STAGE_ASLEEP);
+    assert_int_equal(a3m_socket_set(pair.pull, A3M_OPT_CREDIT_MESSAGES, 2), A3M_OK);
+    node_pair_settle(&pair);
+    assert_true(call.actor.woken);
+    assert_int_equal(a3m_link_end(pair.link), A3M_OK);
+    stage_resume(&call.actor, A3M_EINTR);
+    assert_int_equal(call.actor.state, STAGE_IDLE);
+    assert_int_equal(call.actor.result, A3M_EINTR);
+    end(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_found_socket_that_closes_wakes_receive_by_link_that_is_being_ended),
+        cmocka_unit_test(test_found_signal_that_came_too_late_ends_the_wait_for_another_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
