@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What test_lines_random found, one test each. The nodes are never started, and one thread runs at a time (stage.h).
- * covers F9 F10
+ * covers F9 F10 P12
  */
 #include "node_pair.h"
 #include "stage.h"
 
+#include <poll.h>
 #include <string.h>
 
 struct call {
@@ -95,11 +96,49 @@ static void test_found_signal_that_came_too_late_ends_the_wait_for_another_link(
     end(&pair);
 }
 
+static void expect_readable(a3m_poller poller, int fd, bool readable)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    a3m_poll_event event;
+    assert_int_equal(poll(&ready, 1, 0), readable);
+    assert_int_equal(a3m_poller_wait(poller, &event, 1, A3M_NOW), readable);
+}
+
+/* A reservation takes the last credit, or a cut does: nothing is sent by either. */
+static void test_found_descriptor_of_poller_is_not_readable_once_the_credit_is_gone(void **arg)
+{
+    (void)arg;
+    struct node_pair pair;
+    struct call call;
+    a3m_poller poller;
+    a3m_credit credit;
+    int fd;
+    begin(&call, &pair);
+    assert_int_equal(a3m_socket_set(pair.pull, A3M_OPT_CREDIT_MESSAGES, 2), A3M_OK);
+    node_pair_settle(&pair);
+    assert_int_equal(a3m_send_until(pair.push, test_msg("m"), A3M_NOW), A3M_OK);
+    node_pair_settle(&pair);
+    assert_int_equal(a3m_poller_new(&poller, 0), A3M_OK);
+    assert_int_equal(a3m_poller_add(poller, a3m_pollable_link(pair.link), A3M_POLL_OUT, NULL), A3M_OK);
+    assert_int_equal(a3m_poller_fd(poller, &fd), A3M_OK);
+    expect_readable(poller, fd, true);
+    assert_int_equal(a3m_link_reserve(pair.link, 1, &credit, A3M_NOW), A3M_OK);
+    expect_readable(poller, fd, false);
+    assert_int_equal(a3m_release(pair.push, credit), A3M_OK);
+    expect_readable(poller, fd, true);
+    assert_int_equal(a3m_socket_set(pair.pull, A3M_OPT_CREDIT_MESSAGES, 1), A3M_OK);
+    node_pair_settle(&pair);
+    expect_readable(poller, fd, false);
+    assert_int_equal(a3m_poller_close(poller), A3M_OK);
+    end(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_found_socket_that_closes_wakes_receive_by_link_that_is_being_ended),
         cmocka_unit_test(test_found_signal_that_came_too_late_ends_the_wait_for_another_link),
+        cmocka_unit_test(test_found_descriptor_of_poller_is_not_readable_once_the_credit_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
