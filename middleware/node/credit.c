@@ -74,9 +74,11 @@ bool a3mi_credit_valid(const struct a3mi_credit *credit)
 void a3mi_credit_again(struct a3mi_credit *credit, const struct a3mi_credit *wanted)
 {
     uint64_t ticket = credit->ticket;
+    bool interrupted = credit->interrupted;
     a3mi_credit_release_link(credit);
     *credit = *wanted;
     credit->ticket = ticket;
+    credit->interrupted = interrupted;
 }
 
 static void unreserve(struct a3mi_link *link, const struct a3mi_credit *credit)
@@ -447,7 +449,8 @@ static int stand_in_line(struct a3mi_socket *socket, struct a3mi_credit *credit,
                          a3m_time deadline)
 {
     struct a3mi_credit_wait wait = {.credit = credit, .specific = specific};
-    int result = a3mi_socket_may_wait(socket, deadline);
+    int result = credit->interrupted ? say(socket, credit, A3M_EINTR)
+                                     : a3mi_socket_may_wait(socket, deadline);
     if (result != A3M_OK) {
         if (given) {
             unreserve(credit->link, credit);
@@ -463,6 +466,7 @@ static int stand_in_line(struct a3mi_socket *socket, struct a3mi_credit *credit,
     if (!wait.served) {
         return leave_line(socket, &wait, result);
     }
+    credit->interrupted = result == A3M_EINTR; /* should the link end before the credit is used */
     if (!socket->closed) {
         return A3M_OK; /* also when the deadline passed meanwhile, or a signal came */
     }

@@ -43,6 +43,7 @@ struct a3mi_credit {
     uint64_t handle;        /* of the link that it was given of */
     uint32_t life;          /* of that link, when it was given */
     bool counted;           /* it holds the link */
+    bool interrupted;       /* a signal came when it had been served already */
 };
 
 /* A call in line, on its stack. */

@@ -114,8 +114,9 @@ void a3mi_flow_refresh(struct a3mi_link *link)
                link->sent_bytes + link->reserved_bytes < link->limit_bytes;
     if (can && !a3mi_list_linked(&link->sendable)) {
         a3mi_list_push_back(&socket->sendable, &link->sendable);
-    } else if (!can) {
+    } else if (!can && a3mi_list_linked(&link->sendable)) {
         a3mi_list_remove(&link->sendable);
+        a3mi_link_lowered(link); /* by a cut or a reservation, too, which send nothing */
     }
     a3mi_blocked_note(link);
 }

@@ -284,7 +284,7 @@ static void discard_inbox(struct a3mi_socket *socket)
     socket->inbox_count = 0;
 }
 
-/* [socket] Everybody who waits learns that the socket is closed; who waits at a link, as links end. */
+/* [socket] Everybody who waits learns that the socket is closed; but for who waits at a link. */
 static void wake_all(struct a3mi_socket *socket)
 {
     a3mi_socket_wake(socket, A3MI_KEY_HUP, SIZE_MAX);
@@ -309,7 +309,10 @@ void a3mi_socket_begin_close(struct a3mi_socket *socket)
     wake_all(socket);
     a3mi_reservations_drop(socket);
     A3MI_LIST_FOREACH_SAFE (it, next, &socket->links) {
-        carry |= a3mi_link_request_end(a3mi_container_of(it, struct a3mi_link, on_socket), A3M_ECLOSED);
+        struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
+        a3mi_link_wake(link, A3MI_KEY_HUP,
+                       SIZE_MAX); /* also at one that is being ended, which may take long */
+        carry |= a3mi_link_request_end(link, A3M_ECLOSED);
     }
     discard_inbox(socket);
     a3mi_socket_unlock(socket);
