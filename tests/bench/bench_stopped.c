@@ -2,8 +2,9 @@
 /*
  * A receiver that stops: how fast another link of the same socket goes beside it, and what the receiver that
  * stopped holds. A sender and two receivers, each a fresh process; messages of 1,000 bytes for half a second over
- * the link whose receiver takes them, alone and beside a link that has used up its credit, with a thread that waits
- * for it. Alternating. The exit code is 1 only when a measurement failed.
+ * the link whose receiver takes them, beside an idle link, and beside one that has used up its credit. In both a thread
+ * waits in the sender's node, for a message that does not come or for that credit: who waits reads the network, which
+ * has its price, whatever it waits for. Alternating. The exit code is 1 only when a measurement failed.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -151,6 +152,13 @@ static void *wait_for_credit(void *arg)
     return NULL;
 }
 
+static void *wait_for_message(void *arg)
+{
+    a3m_msg *msg;
+    (void)a3m_recv_until(*(const a3m_socket *)arg, &msg, A3M_FOREVER);
+    return NULL;
+}
+
 static double sent_on(a3m_link link)
 {
     a3m_link_info info = {.size = sizeof(info)};
@@ -178,9 +186,10 @@ static struct result run(bool beside, int64_t duration_ns)
     struct receiver taker = start_receiver("taker", true), stopped = start_receiver("stopped", false);
     struct result result = {0};
     a3m_node node = open_node("sender");
-    a3m_socket push;
+    a3m_socket push, pull;
     pthread_t waiting;
     check(a3m_socket_open(&push, node, &a3m_push, NULL), "socket");
+    check(a3m_socket_open(&pull, node, &a3m_pull, NULL), "socket");
     a3m_link goes_on = link_to(push, &taker), stops = link_to(push, &stopped);
     (void)send_for(push, goes_on, duration_ns / 5); /* to warm up */
     double before = resident_kib(stopped.pid), own = resident_kib(0);
@@ -188,16 +197,17 @@ static struct result run(bool beside, int64_t duration_ns)
         int code;
         while ((code = send_one(stops, A3M_NOW)) == A3M_OK) {}
         check(code == A3M_ENOCREDIT ? 0 : code, "send");
-        check(pthread_create(&waiting, NULL, wait_for_credit, &stops) == 0 ? 0 : A3M_EOS, "thread");
     }
+    int code = beside ? pthread_create(&waiting, NULL, wait_for_credit, &stops)
+                      : pthread_create(&waiting, NULL, wait_for_message, &pull);
+    check(code == 0 ? 0 : A3M_EOS, "thread");
     result.rate = send_for(push, goes_on, duration_ns);
     result.sent = sent_on(stops);
     result.grown_kib = resident_kib(stopped.pid) - before;
     result.sender_kib = resident_kib(0) - own;
     check(a3m_link_abort(stops, NULL), "abort");
-    if (beside) {
-        (void)pthread_join(waiting, NULL);
-    }
+    check(a3m_socket_close(pull), "close");
+    (void)pthread_join(waiting, NULL);
     (void)a3m_node_close(node, SOON, NULL);
     kill_receiver(&taker);
     kill_receiver(&stopped);
