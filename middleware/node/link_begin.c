@@ -20,20 +20,18 @@ static void begin(struct a3mi_link *link, int64_t now)
     }
 }
 
-/* [engine] It was given up: its end is in the outbox. */
-static bool given_up(struct a3mi_link *link)
+/* [engine] It may have been given up before this command came, and is over then. */
+static void carry_end(struct a3mi_link *link, int64_t now)
 {
     a3mi_socket_lock(link->socket);
-    bool ended = link->ended;
+    a3mi_link_carry_end(link, now);
     a3mi_socket_unlock_turn(link->socket, link->socket->node->turn);
-    return ended;
 }
 
 void a3mi_link_begin(struct a3mi_link *link, int64_t now)
 {
-    /* Of one that is over already, by an abort that could not see this command behind a push under way, or as good as
-     * over, there is nothing to ask. */
-    if (link->state != A3MI_LINK_CLOSED && !given_up(link)) {
+    carry_end(link, now);
+    if (link->state != A3MI_LINK_CLOSED) { /* as by an abort that could not see this command, too */
         begin(link, now);
     }
     a3mi_link_unref(link); /* the command's */

@@ -101,11 +101,11 @@ void a3mi_link_attach(struct a3mi_link *link, const struct a3mi_control *info, i
     if (at != NULL) {
         link->found_at = *at;
     }
+    /* A later request that crossed is another link's at the peer, and nobody else answers it. */
     if (A3MI_MUTATE(LINK_FORGETS_CROSSED, true, link->crossed == info->author_link)) {
         link->crossed = 0;
     }
-    a3mi_link_refuse_crossed(
-        link, now); /* a later one, which is another link's at the peer: nobody else answers it */
+    a3mi_link_refuse_crossed(link, now);
     atomic_store_explicit(&link->silent_since, 0, memory_order_relaxed);
     a3mi_tx_attach(node->assoc, &link->tx, link->peer, link->incarnation, info->index);
     link->tx.unordered = a3mi_socket_option(socket, A3M_OPT_ORDERED) == 0;

@@ -25,8 +25,8 @@ struct a3mi_schedule {
     int64_t at;   /* ns */
     bool commanded;
     struct a3mi_list in_line; /* of its link's, or its socket's */
-    struct a3mi_waitq_entry
-        watch;  /* TRYING, and BLOCKED at the head of the line or in none: hears of what is possible */
+    /* TRYING, and BLOCKED at the head of the line or in none: hears of what is possible. */
+    struct a3mi_waitq_entry watch;
     bool heard; /* TRYING: it did, perhaps after the attempt looked */
 };
 

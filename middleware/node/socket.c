@@ -310,8 +310,8 @@ void a3mi_socket_begin_close(struct a3mi_socket *socket)
     a3mi_reservations_drop(socket);
     A3MI_LIST_FOREACH_SAFE (it, next, &socket->links) {
         struct a3mi_link *link = a3mi_container_of(it, struct a3mi_link, on_socket);
-        a3mi_link_wake(link, A3MI_KEY_HUP,
-                       SIZE_MAX); /* also at one that is being ended, which may take long */
+        /* Also at one that is being ended, which may take long. */
+        a3mi_link_wake(link, A3MI_KEY_HUP, SIZE_MAX);
         carry |= a3mi_link_request_end(link, A3M_ECLOSED);
     }
     discard_inbox(socket);

@@ -104,8 +104,8 @@ static void one_turn(struct a3mi_reader *reader, const struct rounds *rounds, st
         return;
     }
     a3mi_reader_count(&reader->counters.turns);
-    bool aside = a3mi_detail_aside(
-        true); /* the call that this is part of may have failed, and have said why */
+    /* The call that this is part of may have failed, and have said why. */
+    bool aside = a3mi_detail_aside(true);
     reader->ops.turn(reader->arg, turn);
     (void)a3mi_detail_aside(aside);
 }

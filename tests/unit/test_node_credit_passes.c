@@ -163,6 +163,18 @@ static void test_passes_pollers_see_credit_that_nobody_stands_before_any_more(vo
 
 /* ---- Whose credit went before it ran ------------------------------------------------------------- */
 
+/* Credit for a message comes by the link a; whom that serves runs when the test says so. */
+static struct a3mi_wakes grant_by_a(const struct world *w)
+{
+    struct a3mi_turn turn = {.flags = A3MI_TURN_RECEIVE, .now = w->now};
+    a3mi_wakes_init(&turn.wakes);
+    set(w->pulls[0], A3M_OPT_CREDIT_MESSAGES, 2);
+    (void)node_turn_all(node_inside(w->to), w->now);
+    a3mi_engine_ops.turn(node_inside(w->from), &turn);
+    assert_non_null(turn.wakes.first);
+    return turn.wakes;
+}
+
 /* It was given credit of the link a, which ends before its thread runs: it waits on, before who came after it. */
 static void test_passes_fair_call_whose_link_ended_before_it_ran_keeps_its_place(void **arg)
 {
@@ -173,14 +185,9 @@ static void test_passes_fair_call_whose_link_ended_before_it_ran_keeps_its_place
     send_now(w.links[1], 5);
     stand(&w, &first, -1, 10);
     stand(&w, &second, -1, 10);
-    struct a3mi_turn turn = {.flags = A3MI_TURN_RECEIVE, .now = w.now};
-    a3mi_wakes_init(&turn.wakes);
-    set(w.pulls[0], A3M_OPT_CREDIT_MESSAGES, 2);
-    (void)node_turn_all(node_inside(w.to), w.now);
-    a3mi_engine_ops.turn(node_inside(w.from), &turn);
-    assert_non_null(turn.wakes.first);
+    struct a3mi_wakes wakes = grant_by_a(&w);
     assert_int_equal(a3m_link_end(w.links[0]), A3M_OK);
-    (void)a3mi_wakes_run(&turn.wakes);
+    (void)a3mi_wakes_run(&wakes);
     await_all_asleep();
     assert_false(caller_returned(&first.caller));
     set(w.pulls[1], A3M_OPT_CREDIT_MESSAGES, 2);
@@ -204,18 +211,13 @@ static void test_passes_fair_call_that_comes_back_before_a_larger_one_is_served(
     send_now(w.links[1], 700);
     stand(&w, &first, -1, 400);
     stand(&w, &second, -1, 700);
-    struct a3mi_turn turn = {.flags = A3MI_TURN_RECEIVE, .now = w.now};
-    a3mi_wakes_init(&turn.wakes);
-    set(w.pulls[0], A3M_OPT_CREDIT_MESSAGES, 2);
-    (void)node_turn_all(node_inside(w.to), w.now);
-    a3mi_engine_ops.turn(node_inside(w.from), &turn);
-    assert_non_null(turn.wakes.first);
+    struct a3mi_wakes wakes = grant_by_a(&w);
     set(w.pulls[1], A3M_OPT_CREDIT_BYTES,
         BYTES + 200); /* 500 are left: enough for the first, not for the second */
     (void)node_turn_all(node_inside(w.to), w.now);
     (void)node_turn_all(node_inside(w.from), w.now);
     assert_int_equal(a3m_link_end(w.links[0]), A3M_OK);
-    (void)a3mi_wakes_run(&turn.wakes);
+    (void)a3mi_wakes_run(&wakes);
     assert_int_equal(caller_join(&first.caller), A3M_OK);
     await_all_asleep();
     assert_false(caller_returned(&second.caller));
